@@ -1,0 +1,1 @@
+"""What happens once a rule has fired: incidents, notices, metrics, the desk page."""

@@ -1,0 +1,1 @@
+"""Turns drop-copy bytes into events."""

@@ -1,0 +1,76 @@
+"""The one command: ``sorwatch COMMAND``.
+
+Each sub-command lives in a module of its own with two functions, ``arguments(parser)`` and ``run(args) -> int``;
+the module is imported only when it is asked for, so that no process loads what it does not use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from monitor import logs
+from monitor.located import Mistaken
+
+OK, FAILED, USAGE, UNAVAILABLE, STOPPED = 0, 1, 2, 69, 130
+"""Exit codes: done; done and something is wrong; called or configured wrongly; something needed is away; Ctrl-C."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("monitor.demo", "a market, a router with planted faults and the whole line, on this machine"),
+    "run": ("monitor.supervisor", "the whole line on one machine, each process restarted when it dies"),
+    "listen": ("fix_ingest.listener", "FIX drop-copy sessions → journal"),
+    "publish": ("fix_ingest.publisher", "journal → decoded reports on Kafka"),
+    "quotes": ("monitor.feeds.play", "a quote source → blocks on Kafka"),
+    "watch": ("monitor.app", "the worker: joins reports with the NBBO and judges them"),
+    "alert": ("alerts.app", "findings → incidents, Slack, e-mail, metrics and the desk page"),
+    "replay": ("monitor.replay", "the same engine over files: executions and findings of a past day"),
+    "kafka": ("monitor.broker", "the embedded broker: Apache Kafka on loopback"),
+    "topics": ("monitor.topics", "create the topics, or say what is wrong with those that exist"),
+    "policy": ("monitor.policy_check", "check a policy file, or print the shipped one"),
+    "doctor": ("monitor.doctor", "what of the environment is missing and how to get it"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and answer its exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="sorwatch", description="Real-time exception monitor for routed orders.")
+    parser.add_argument("--version", action="version", version=f"sorwatch {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    named = next((w for w in words if not w.startswith("-")), None)
+    for name, (module, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == named:
+            command = importlib.import_module(module)
+            command.arguments(sub)
+            sub.set_defaults(run=command.run)
+    return _guarded(parser.parse_args(words))
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The option every process shares."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=os.environ.get("SORWATCH_CONFIG"),
+        help="settings (TOML); without it the defaults for one machine, or $SORWATCH_CONFIG",
+    )
+
+
+def _guarded(args: argparse.Namespace) -> int:
+    logs.configure(args.command)
+    try:
+        return int(args.run(args))
+    except Mistaken as mistaken:
+        sys.stderr.write(f"{mistaken}\n")
+        return USAGE
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("sorwatch")

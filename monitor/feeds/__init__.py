@@ -1,0 +1,1 @@
+"""Quote sources: one file per feed, one publisher of blocks."""

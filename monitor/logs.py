@@ -1,0 +1,71 @@
+"""Logs for people on a terminal and for machines when piped, always on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+NOISY = {"aiokafka": 5.0, "kafka": 5.0, "faust": 1.0, "mode": 1.0}
+"""Loggers that repeat themselves while a broker is away, and the seconds between two equal lines of theirs."""
+
+
+class Repeats(logging.Filter):
+    """Lets a line of a noisy logger through once in so many seconds, and says how many it held back."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is told."""
+        key = f"{record.name}:{record.lineno}"
+        at, held = self._last.get(key, (float("-inf"), 0))
+        if record.created - at < self.seconds:
+            self._last[key] = (at, held + 1)
+            return False
+        self._last[key] = (record.created, 0)
+        if held:
+            record.msg = f"{record.getMessage()} (and {held} more like it)"
+            record.args = ()
+        return True
+
+
+def configure(process: str) -> None:
+    """Set up structlog and the standard library's logging for one process."""
+    terminal = sys.stderr.isatty()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, last] if not terminal else [*shared, last],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name, seconds in NOISY.items():
+        handler.addFilter(_only(name, Repeats(seconds)))
+
+
+def _only(name: str, repeats: Repeats) -> logging.Filter:
+    class Named(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            return not record.name.startswith(name) or repeats.filter(record)
+
+    return Named()

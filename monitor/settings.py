@@ -1,0 +1,221 @@
+"""Settings of every process, from one TOML file; read at the edge and handed down as values.
+
+Every field has a default that suits one machine on loopback. Secrets are never in the file: ``*_file`` names a file
+that holds one, and ``env:NAME`` in its place names an environment variable.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from monitor.events import Tie
+from monitor.located import Located, Mistake, Mistaken
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Kafka(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the broker is and how to speak to it."""
+
+    bootstrap: tuple[str, ...] = ()
+    """``host:port``; empty means the embedded broker."""
+    prefix: str = "sorwatch."
+    partitions: Positive = 4
+    replication: Positive = 1
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password_file: str | None = None
+    embedded_port: Port = 9092
+    mirror: str = "https://repo1.maven.org/maven2"
+    """Maven repository the embedded broker's jars are fetched from."""
+
+
+class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One FIX session of the drop copy."""
+
+    name: str
+    role: Literal["acceptor", "initiator"] = "acceptor"
+    begin_string: Literal["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1"] = "FIX.4.4"
+    default_appl_ver: str | None = None
+    """DefaultApplVerID for FIXT.1.1, such as ``FIX.5.0SP2``."""
+    sender: str
+    """Our SenderCompID."""
+    target: str
+    """The counterparty's CompID."""
+    host: str = "127.0.0.1"
+    """Address to listen on (acceptor) or to connect to (initiator)."""
+    port: Port
+    heartbeat_seconds: Positive = 30
+    start_time: str | None = None
+    """UTC time of day at which sequence numbers start again, as the counterparty has it; none: they never do."""
+    end_time: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    dialect: str = "default"
+    """Name of a shipped dialect or path of one's own."""
+    vendor: str | None = None
+    """Who runs the router behind this session."""
+
+
+class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The FIX side: sessions and the journal."""
+
+    source: str = "dropcopy"
+    """Name of the journal, and the ``source`` of every event in it."""
+    sync: Literal["always", "interval", "never"] = "interval"
+    """When the journal is forced to disk: before each acknowledgement, every 50 ms, or when the system likes."""
+    segment_bytes: Positive = 64 << 20
+    probe: str = "127.0.0.1:9401"
+    session: tuple[Session, ...] = ()
+
+
+class Publish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The journal's way to Kafka."""
+
+    clock: Literal["wall", "events"] = "wall"
+    """What the ticks tell: the time of day (live), or the newest event's time (history sent again)."""
+    tick_ms: Positive = 20
+    in_flight_bytes: Positive = 32 << 20
+    probe: str = "127.0.0.1:9402"
+
+
+class Quotes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The quote feed."""
+
+    source: str = "nbbo"
+    tick_ms: Positive = 20
+    block_rows: Positive = 2048
+    probe: str = "127.0.0.1:9403"
+
+
+class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The worker."""
+
+    group: str = "sorwatch-watch"
+    ties: Tie = "before"
+    patience_ms: int = 250
+    silence_s: Seconds = 30.0
+    """A source that says nothing for so long is set aside."""
+    policy: str | None = None
+    """Path of the policy file; the shipped one when none."""
+    closed_kept: int = 2000
+    """Finished orders each partition remembers, for busts and corrections."""
+    probe: str = "127.0.0.1:9404"
+
+
+class Slack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Slack, by incoming webhook or by bot token."""
+
+    webhook_file: str | None = None
+    token_file: str | None = None
+    channel: str | None = None
+    api: str = "https://slack.com/api/"
+
+
+class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """E-mail by SMTP."""
+
+    host: str
+    port: Port = 587
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    sender: str
+    to: tuple[str, ...]
+    username: str | None = None
+    password_file: str | None = None
+
+
+class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens once a rule has fired."""
+
+    group: str = "sorwatch-alert"
+    page: str = "127.0.0.1:9405"
+    """Desk page, /metrics and /healthz."""
+    base_url: str | None = None
+    """How people reach the page; put into notices."""
+    quiet_s: Seconds = 2.0
+    """How long an incident gathers findings before it is told."""
+    again_s: Seconds = 300.0
+    """An incident that still grows is told again at most this often."""
+    close_s: Seconds = 900.0
+    """An incident without a new finding for so long is over."""
+    slack: Slack | None = None
+    mail: Mail | None = None
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything, by process."""
+
+    state: str = ".state"
+    """Directory for journal, positions, broker data and notices."""
+    kafka: Kafka = field(default_factory=Kafka)
+    listen: Listen = field(default_factory=Listen)
+    publish: Publish = field(default_factory=Publish)
+    quotes: Quotes = field(default_factory=Quotes)
+    watch: Watch = field(default_factory=Watch)
+    alert: Alert = field(default_factory=Alert)
+
+    def directory(self, name: str) -> Path:
+        """A directory of its own under ``state``, made when it is not there."""
+        path = Path(self.state).expanduser() / name
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+
+def load(path: str | None) -> Settings:
+    """Read the settings, or the defaults when no file is named; raises `Mistaken` with every mistake."""
+    if path is None:
+        return Settings()
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise Mistaken(path, [Mistake(None, f"cannot be read: {error.strerror}")]) from None
+    return parse(text, path)
+
+
+def parse(text: str, name: str) -> Settings:
+    """Settings from TOML text; raises `Mistaken` with every mistake and its line."""
+    located = Located(text, name)
+    mistakes: list[Mistake] = []
+    settings = located.read((), Settings, mistakes)
+    if settings is not None:
+        mistakes.extend(_contradictions(settings, located))
+    if mistakes or settings is None:
+        raise Mistaken(name, mistakes)
+    return settings
+
+
+def secret(reference: str) -> str:
+    """The secret a ``*_file`` setting points to; raises `OSError` or `KeyError` when it is not there."""
+    if reference.startswith("env:"):
+        return os.environ[reference[4:]]
+    return Path(reference).expanduser().read_text("utf-8").strip()
+
+
+def _contradictions(settings: Settings, located: Located) -> list[Mistake]:
+    wrong = []
+    names: set[str] = set()
+    for i, session in enumerate(settings.listen.session):
+        place = ("listen", "session", i)
+        if session.name in names:
+            wrong.append(located.mistake((*place, "name"), f"session {session.name!r} is declared twice"))
+        names.add(session.name)
+        if session.begin_string == "FIXT.1.1" and session.default_appl_ver is None:
+            wrong.append(located.mistake(place, "FIXT.1.1 needs default_appl_ver, such as FIX.5.0SP2"))
+    kafka = settings.kafka
+    if kafka.protocol.startswith("SASL") and (
+        kafka.mechanism is None or kafka.username is None or kafka.password_file is None
+    ):
+        wrong.append(
+            located.mistake(("kafka", "protocol"), f"{kafka.protocol} needs mechanism, username and password_file")
+        )
+    return wrong

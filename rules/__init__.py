@@ -1,0 +1,1 @@
+"""One file per rule, each with its own examples."""
