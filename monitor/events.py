@@ -249,7 +249,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
 
 class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fill scored against the NBBO at receipt and execution; published again with a higher revision when it changes."""
+    """One fill scored against the NBBO at receipt and execution; told again, revision raised, when it changes."""
 
     exec_id: str
     order_id: str
