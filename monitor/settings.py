@@ -39,6 +39,11 @@ class Kafka(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mirror: str = "https://repo1.maven.org/maven2"
     """Maven repository the embedded broker's jars are fetched from."""
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Where to connect: the named brokers, or else the embedded one."""
+        return self.bootstrap or (f"127.0.0.1:{self.embedded_port}",)
+
 
 class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One FIX session of the drop copy."""
@@ -92,6 +97,8 @@ class Publish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Quotes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The quote feed."""
 
+    feed: str | None = None
+    """What `sorwatch run` plays, in the notation of `sorwatch quotes`; none when quotes come from elsewhere."""
     source: str = "nbbo"
     tick_ms: Positive = 20
     block_rows: Positive = 2048
