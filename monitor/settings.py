@@ -138,7 +138,17 @@ class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sender: str
     to: tuple[str, ...]
     username: str | None = None
+    """None: no authentication is tried."""
     password_file: str | None = None
+    ca_file: str | None = None
+    """Certificate authority of the server's certificate; the system's own when none."""
+
+
+class Link(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A link shown on the desk page."""
+
+    name: str
+    url: Annotated[str, Meta(pattern="^https?://")]
 
 
 class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -157,6 +167,8 @@ class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An incident without a new finding for so long is over."""
     slack: Slack | None = None
     mail: Mail | None = None
+    links: tuple[Link, ...] = ()
+    """Other places worth a look, shown on the desk page."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,4 +237,19 @@ def _contradictions(settings: Settings, located: Located) -> list[Mistake]:
         wrong.append(
             located.mistake(("kafka", "protocol"), f"{kafka.protocol} needs mechanism, username and password_file")
         )
+    wrong.extend(_alert_contradictions(settings.alert, located))
+    return wrong
+
+
+def _alert_contradictions(alert: Alert, located: Located) -> list[Mistake]:
+    wrong = []
+    slack, mail = alert.slack, alert.mail
+    if slack is not None and slack.webhook_file is None and (slack.token_file is None or slack.channel is None):
+        wrong.append(located.mistake(("alert", "slack"), "alert.slack needs webhook_file, or token_file and channel"))
+    if mail is not None and not mail.to:
+        wrong.append(located.mistake(("alert", "mail", "to"), "alert.mail.to names nobody"))
+    if mail is not None and (mail.username is None) != (mail.password_file is None):
+        wrong.append(located.mistake(("alert", "mail"), "alert.mail needs username and password_file, or neither"))
+    if mail is not None and mail.username is not None and mail.tls == "none":
+        wrong.append(located.mistake(("alert", "mail", "tls"), "a password is not sent without TLS: set tls"))
     return wrong
