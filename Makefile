@@ -9,10 +9,10 @@ STAMP := $(VENV)/.installed
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing (the first time QuickFIX is compiled: about two minutes)..."
-	CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
@@ -34,7 +34,8 @@ bench: setup
 	$(BIN)/python -m bench
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .state

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from monitor.events import Tie
@@ -191,14 +192,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def load(path: str | None) -> Settings:
-    """Read the settings, or the defaults when no file is named; raises `Mistaken` with every mistake."""
+    """Read the settings, or the defaults when no file is named; raises `Mistaken` with every mistake.
+
+    ``$SORWATCH_KAFKA`` (``host:port,host:port``) and ``$SORWATCH_STATE`` take the place of ``kafka.bootstrap`` and
+    ``state``, for containers, where these differ from machine to machine and the rest of the file does not.
+    """
     if path is None:
-        return Settings()
+        return _overridden(Settings())
     try:
         text = Path(path).read_text("utf-8")
     except OSError as error:
         raise Mistaken(path, [Mistake(None, f"cannot be read: {error.strerror}")]) from None
-    return parse(text, path)
+    return _overridden(parse(text, path))
+
+
+def _overridden(settings: Settings) -> Settings:
+    servers, state = os.environ.get("SORWATCH_KAFKA"), os.environ.get("SORWATCH_STATE")
+    if servers is not None:
+        kafka = msgspec.structs.replace(settings.kafka, bootstrap=tuple(servers.split(",")))
+        settings = msgspec.structs.replace(settings, kafka=kafka)
+    return settings if state is None else msgspec.structs.replace(settings, state=state)
 
 
 def parse(text: str, name: str) -> Settings:
