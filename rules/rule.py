@@ -13,16 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from monitor.events import Certainty, Execution, OrderKind, Quote, Severity
-from monitor.orders import Fill, Order
-
-
-class Window(Struct, frozen=True, kw_only=True):
-    """The extremes of the NBBO within the clocks' error budget around an instant, the instant's own quote included."""
-
-    low_bid: int | None
-    high_bid: int | None
-    low_ask: int | None
-    high_ask: int | None
+from monitor.orders import Fill, Order, Window
 
 
 class Observation(Struct, frozen=True, kw_only=True):
