@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from typing import IO
 
 from msgspec import Struct
 
-_PR_SET_PDEATHSIG = 1
+from monitor.leash import leashed
 
 
 class Child(Struct, frozen=True, kw_only=True):
@@ -31,15 +30,14 @@ def start(child: Child, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subproce
 
 
 def spawn(command: Sequence[str], log: Path, stdin: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """Start any command so that the kernel ends it with us, even when we are killed."""
+    """Start any command so that it ends with us, even when we are killed."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(  # noqa: S603 - our own commands, never a shell
-            list(command),
+            leashed(list(command)),
             stdin=stdin,
             stdout=out,
             stderr=out,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             start_new_session=True,
         )
 
@@ -53,7 +51,3 @@ def stop(process: subprocess.Popen[bytes], grace_s: float) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import threading
 import time
@@ -21,6 +20,7 @@ from msgspec import Struct
 
 from monitor import child, cli, settings, topics
 from monitor.child import Child
+from monitor.stopping import stopping
 
 log = structlog.get_logger()
 
@@ -103,15 +103,15 @@ def _child(name: str, words: tuple[str, ...], config: str, logs: Path) -> Child:
     return Child(name=name, words=(name, *words, "--config", config), log=logs / f"{name}.log")
 
 
-def wait_for_topics(kafka: settings.Kafka, broker: Supervisor, stopping: threading.Event) -> list[str]:
+def wait_for_topics(kafka: settings.Kafka, broker: Supervisor, stop: threading.Event) -> list[str]:
     """Create the topics as soon as the broker answers; answers what is wrong with those that exist."""
-    while not stopping.is_set() and broker.mistaken is None:
+    while not stop.is_set() and broker.mistaken is None:
         broker.check()
         try:
             return topics.ensure(kafka)
         except topics.Unavailable as away:
             log.info("waiting for Kafka", why=str(away))
-            stopping.wait(0.5)
+            stop.wait(0.5)
     return []
 
 
@@ -125,27 +125,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the line until told to stop."""
-    stopping = threading.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: stopping.set())
     config = settings.load(args.config)
-    return run_line(config, args.config, args.quotes or config.quotes.feed, stopping)
+    with stopping() as stop:
+        return run_line(config, args.config, args.quotes or config.quotes.feed, stop)
 
 
-def run_line(config: settings.Settings, path: str | None, feed: str | None, stopping: threading.Event) -> int:
-    """Keep the line running until ``stopping`` is set; answers the exit code."""
+def run_line(config: settings.Settings, path: str | None, feed: str | None, stop: threading.Event) -> int:
+    """Keep the line running until ``stop`` is set; answers the exit code."""
     logs = config.directory("logs")
     words = path or os.devnull
     broker = Supervisor([] if config.kafka.bootstrap else [embedded(words, logs)])
     processes = Supervisor([])
     try:
-        problems = wait_for_topics(config.kafka, broker, stopping)
-        if not problems and not stopping.is_set():
+        problems = wait_for_topics(config.kafka, broker, stop)
+        if not problems and not stop.is_set():
             processes = Supervisor(line(words, feed, logs))
             log.info(
                 "running", page=f"http://{config.alert.page}/", kafka=",".join(config.kafka.servers), logs=str(logs)
             )
-        while not (stopping.wait(0.1) or problems or broker.mistaken or processes.mistaken):
+        while not (stop.wait(0.1) or problems or broker.mistaken or processes.mistaken):
             broker.check()
             processes.check()
     finally:
