@@ -36,6 +36,12 @@ class Kafka(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     username: str | None = None
     password_file: str | None = None
+    nbbo_kept_hours: Seconds = 24.0
+    """Quotes are kept no longer than this on the topic."""
+    nbbo_kept_bytes: Positive = 16 << 30
+    """Nor more of them, over all partitions: the disk they need on each broker that holds them."""
+    reports_kept_days: Seconds = 30.0
+    """Everything else but checkpoints is kept for so long."""
     embedded_port: Port = 9092
     mirror: str = "https://repo1.maven.org/maven2"
     """Maven repository the embedded broker's jars are fetched from."""

@@ -1,0 +1,90 @@
+"""How to reach Kafka, as plain dictionaries for kafka-python and for aiokafka; imports neither."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from monitor import settings
+from monitor.located import Mistake, Mistaken
+
+
+class Unavailable(RuntimeError):
+    """Kafka could not be spoken to; says where it was looked for, why not, and which setting to look at."""
+
+
+def client_config(kafka: settings.Kafka) -> dict[str, Any]:
+    """What every client of kafka-python needs; raises `Mistaken` when a secret or certificate cannot be read."""
+    config: dict[str, Any] = {
+        "bootstrap_servers": list(kafka.servers),
+        "security_protocol": kafka.protocol,
+        # a broker that comes back is found again within a second
+        "reconnect_backoff_ms": 50,
+        "reconnect_backoff_max_ms": 1000,
+        **_tls(kafka),
+    }
+    if kafka.protocol.startswith("SASL"):
+        config |= {
+            "sasl_mechanism": kafka.mechanism,
+            "sasl_plain_username": kafka.username,
+            "sasl_plain_password": _password(kafka),
+        }
+    return config
+
+
+def aiokafka_config(kafka: settings.Kafka) -> dict[str, Any]:
+    """What every client of aiokafka needs; raises `Mistaken` when a secret or certificate cannot be read."""
+    config = client_config(kafka)
+    del config["reconnect_backoff_ms"], config["reconnect_backoff_max_ms"]
+    return config
+
+
+def refused(kafka: settings.Kafka, error: Exception) -> Unavailable:
+    """What a client's failure means for the person who has to mend it."""
+    where = ", ".join(kafka.servers)
+    kind = type(error).__name__
+    if kind == "SaslAuthenticationFailedError":
+        what = f"refuses user {kafka.username!r}: look at kafka.username, kafka.password_file and kafka.mechanism"
+    elif kind in ("UnsupportedSaslMechanismError", "IllegalSaslStateError"):
+        what = f"does not take kafka.mechanism {kafka.mechanism!r} over kafka.protocol {kafka.protocol!r}"
+    elif "Authorization" in kind:
+        what = f"does not allow it ({kind}): user {kafka.username!r} needs rights on topics {kafka.prefix}*"
+    elif kind in ("KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"):
+        what = (
+            "does not answer: is it running, are host and port in kafka.bootstrap right, "
+            f"and does the listener speak kafka.protocol {kafka.protocol!r}?"
+        )
+    else:
+        what = f"answers with an error: {kind}: {error}"
+    return Unavailable(f"Kafka at {where} {what}")
+
+
+def _tls(kafka: settings.Kafka) -> dict[str, Any]:
+    if not kafka.protocol.endswith("SSL"):
+        return {}
+    try:
+        context = ssl.create_default_context(cafile=kafka.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise _mistaken(f"kafka.ca_file: {kafka.ca_file!r} cannot be used: {error}") from None
+    if kafka.certificate_file is not None:
+        try:
+            context.load_cert_chain(kafka.certificate_file, kafka.key_file)
+        except (OSError, ssl.SSLError) as error:
+            names = f"{kafka.certificate_file!r}, {kafka.key_file!r}"
+            raise _mistaken(f"kafka.certificate_file, kafka.key_file: {names} cannot be used: {error}") from None
+    return {"ssl_context": context}
+
+
+def _password(kafka: settings.Kafka) -> str:
+    if kafka.password_file is None:
+        raise _mistaken(f"kafka.password_file: {kafka.protocol} needs one")
+    try:
+        return settings.secret(kafka.password_file)
+    except OSError as error:
+        raise _mistaken(f"kafka.password_file: {kafka.password_file!r} cannot be read: {error.strerror}") from None
+    except KeyError:
+        raise _mistaken(f"kafka.password_file: {kafka.password_file!r}: that variable is not set") from None
+
+
+def _mistaken(what: str) -> Mistaken:
+    return Mistaken("settings", [Mistake(None, what)])

@@ -1,0 +1,45 @@
+"""What every area's tests may ask for: one real Kafka, and topics of one's own on it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor import settings
+from monitor.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for the whole session. Never kill it: a test that needs that starts its own `Broker`."""
+    with Broker(tmp_path_factory.mktemp("broker")) as started:
+        yield started
+
+
+@pytest.fixture
+def kafka(broker: Broker) -> Iterator[settings.Kafka]:
+    """Settings with a prefix of the test's own, its topics made (4 partitions) and deleted at the end."""
+    from monitor import topics
+
+    chosen = settings.Kafka(bootstrap=(broker.bootstrap,), prefix=f"t{uuid.uuid4().hex[:8]}.")
+    assert topics.ensure(chosen) == []
+    yield chosen
+    topics.delete(chosen)
+
+
+@pytest.fixture
+def new_prefix() -> Callable[[], str]:
+    """Gives a prefix for topics that no other test uses."""
+    return lambda: f"t{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def lean() -> Path:
+    """Real quotes and trades outside the repository; skips the test where they are absent."""
+    path = Path(__file__).parents[2] / "shared" / "data" / "quotes-lean-algoseek"
+    if not path.exists():
+        pytest.skip(f"real input is not on this machine: {path}")
+    return path
