@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from monitor import producer, settings, wire
+from monitor import connection, settings, wire
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 def read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
     """Every message of one of sorwatch's topics up to its present end, partition by partition."""
-    consumer = KafkaConsumer(**producer.client_config(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(**connection.client_config(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         topic = wire.topic(kafka.prefix, name)
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]

@@ -1,0 +1,48 @@
+"""What the doctor says of an environment."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from monitor import cli, doctor, settings
+
+
+def answers(config: settings.Settings) -> dict[str, doctor.Answer]:
+    return {answer.what: answer for answer in doctor.questions(config)}
+
+
+def test_a_secret_that_is_not_there_is_missing(tmp_path: Path) -> None:
+    text = f'state = "{tmp_path}"\n[alert.mail]\nhost = "h"\nsender = "s"\nto = ["t"]\nusername = "u"\npassword_file = "{tmp_path}/p"\n'
+    assert answers(settings.parse(text, "x"))["alert.mail.password_file"].state == "missing"
+    (tmp_path / "p").write_text("secret")
+    told = answers(settings.parse(text, "x"))["alert.mail.password_file"]
+    assert told.state == "ok"
+    assert "secret" not in told.how
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        told = answers(settings.parse(f'state = "{tmp_path}"\n[watch]\nprobe = "{address}"\n', "x"))["port of watch"]
+    assert told.state == "note"
+    assert address in told.how
+
+
+def test_a_named_broker_that_is_away_is_missing_and_an_embedded_one_is_not(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    text = f'state = "{tmp_path}"\n[kafka]\n'
+    assert answers(settings.parse(text + f'bootstrap = ["127.0.0.1:{port}"]\n', "x"))["Kafka"].state == "missing"
+    assert answers(settings.parse(text + f"embedded_port = {port}\n", "x"))["Kafka"].state == "note"
+
+
+def test_the_exit_code_says_whether_something_is_missing() -> None:
+    good, bad = doctor.Answer("a", "ok", "there"), doctor.Answer("b", "missing", "get it")
+    lines: list[str] = []
+    assert doctor.report(iter([good]), lines.append) == cli.OK
+    assert doctor.report(iter([good, bad]), lines.append) == cli.UNAVAILABLE
+    assert any(line.startswith("MISSING b") for line in lines)
