@@ -13,15 +13,17 @@ def answers(config: settings.Settings) -> dict[str, doctor.Answer]:
 
 
 def test_a_secret_that_is_not_there_is_missing(tmp_path: Path) -> None:
-    mail = f'host = "h"
-sender = "s"
-to = ["t"]
-username = "u"
-password_file = "{tmp_path}/p"
-'
-    text = f'state = "{tmp_path}"
-[alert.mail]
-{mail}'
+    text = "\n".join(
+        (
+            f'state = "{tmp_path}"',
+            "[alert.mail]",
+            'host = "h"',
+            'sender = "s"',
+            'to = ["t"]',
+            'username = "u"',
+            f'password_file = "{tmp_path}/p"',
+        )
+    )
     assert answers(settings.parse(text, "x"))["alert.mail.password_file"].state == "missing"
     (tmp_path / "p").write_text("hunter2")
     told = answers(settings.parse(text, "x"))["alert.mail.password_file"]
