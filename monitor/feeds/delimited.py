@@ -1,0 +1,218 @@
+"""Files of delimited text, read in pieces: plain, gzip, zstd or zip; every row that is not one is named with its line.
+
+A piece is a few megabytes of whole lines, parsed by Arrow into columns of bytes. Bytes that are not UTF-8 are
+replaced before Arrow sees them, so that they spoil their own field and nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from msgspec import Struct
+
+from monitor.blocks import Column
+from monitor.feeds.complaints import Complaints
+from monitor.located import Mistake, Mistaken
+
+PIECE = 4 << 20
+DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
+
+
+class Text(Struct, frozen=True):
+    """One text inside a file: the file itself, or one member of a zip."""
+
+    path: Path
+    member: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How people find it."""
+        return str(self.path) if self.member is None else f"{self.path}#{self.member}"
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Its bytes, decompressed."""
+        if self.member is not None:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
+                yield member  # type: ignore[misc]  # zipfile types it IO[bytes]
+            return
+        with self.path.open("rb") as file:
+            magic = file.read(4)
+            file.seek(0)
+            if magic[:2] == b"\x1f\x8b":
+                with gzip.open(file) as plain:
+                    yield plain  # type: ignore[misc]  # a GzipFile reads as a BinaryIO does
+            elif magic == b"\x28\xb5\x2f\xfd":
+                with pa.input_stream(file, compression="zstd") as plain:
+                    yield plain
+            else:
+                yield file
+
+
+class Piece(Struct, frozen=True, eq=False):
+    """Columns of bytes of some rows, and the line each row stands on."""
+
+    columns: list[Any]
+    lines: Column
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """How the rows of a text are written."""
+
+    fields: int
+    separator: str = ","
+    skip: int = 0
+    """Lines before the first row."""
+    wanted: tuple[int, ...]
+    """Which fields are read."""
+
+
+def texts(path: Path, suits: Callable[[str], bool] = lambda _: True) -> list[Text]:
+    """The texts in a file; raises `Mistaken` when it cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            zipped = file.read(4) == b"PK\x03\x04"
+        if not zipped:
+            return [Text(path)]
+        with zipfile.ZipFile(path) as archive:
+            return [Text(path, n) for n in archive.namelist() if not n.endswith("/") and suits(n)]
+    except (OSError, zipfile.BadZipFile) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Mistaken(str(path), [Mistake(None, f"cannot be read: {why}")]) from None
+
+
+def head(text: Text, lines: int = 50) -> list[str]:
+    """Its first lines; raises `Mistaken` when not even they can be read."""
+    try:
+        with text.open() as file:
+            start = file.read(1 << 16)
+    except DAMAGED as error:
+        raise Mistaken(text.name, [Mistake(None, f"cannot be read: {error}")]) from None
+    return start.decode("utf-8-sig", "replace").splitlines()[:lines]
+
+
+def pieces(text: Text, layout: Layout, complaints: Complaints) -> Iterator[Piece]:
+    """Every readable row; the others go to ``complaints``, as does the place where a damaged file ends."""
+    line = 1
+    for block in _blocks(text, complaints):
+        count = block.count(b"\n") + (not block.endswith(b"\n"))
+        skipped = min(max(layout.skip - (line - 1), 0), count)
+        if skipped < count:
+            piece = _parse(block, line, skipped, layout, text.name, complaints)
+            if len(piece):
+                yield piece
+        line += count
+
+
+def _blocks(text: Text, complaints: Complaints) -> Iterator[bytes]:
+    """Whole lines, a few megabytes at a time."""
+    rest, lines = b"", 0
+    try:
+        with text.open() as file:
+            rest = file.read(3).removeprefix(b"\xef\xbb\xbf")
+            for more in iter(partial(file.read, PIECE), b""):
+                cut = more.rfind(b"\n") + 1
+                if cut:
+                    whole, rest = rest + more[:cut], more[cut:]
+                    lines += whole.count(b"\n")
+                    yield whole
+                else:
+                    rest += more
+    except DAMAGED as error:
+        complaints.add(f"{text.name}:{lines + 1}", f"the file is damaged from here on ({type(error).__name__})", "")
+        return
+    if rest:
+        yield rest
+
+
+def _parse(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Complaints) -> Piece:
+    block = _legible(block)
+    wrong: list[tuple[int, str]] = []
+
+    def refuse(row: Any) -> str:
+        wrong.append((row.number - 1, row.text))
+        return "skip"
+
+    quoted = b'"' in block
+    columns = _columns(block, skip, layout, quoted, refuse)
+    count = len(columns[0]) + len(wrong) + skip
+    if quoted and count != block.count(b"\n") + (not block.endswith(b"\n")):
+        return _line_by_line(block, line, skip, layout, name, complaints)
+    rows = np.setdiff1d(np.arange(skip, count), np.array([n for n, _ in wrong], np.int64), assume_unique=True)
+    for number, row in wrong:
+        _complain(row, f"{name}:{line + number}", layout, complaints)
+    return _without_blank(Piece(columns, rows + line), layout)
+
+
+def _columns(block: bytes, skip: int, layout: Layout, quoted: bool, refuse: Callable[[Any], str]) -> list[Any]:
+    names = [str(i) for i in range(layout.fields)]
+    wanted = [str(i) for i in layout.wanted]
+    table = pyarrow.csv.read_csv(
+        BytesIO(block),
+        read_options=pyarrow.csv.ReadOptions(
+            use_threads=False, block_size=len(block) + 1, column_names=names, skip_rows=skip
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=layout.separator,
+            invalid_row_handler=refuse,
+            ignore_empty_lines=False,
+            quote_char='"' if quoted else False,
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.binary()), include_columns=wanted, check_utf8=False
+        ),
+    )
+    return [table.column(i).combine_chunks() for i in range(len(wanted))]
+
+
+def _line_by_line(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Complaints) -> Piece:
+    """A quote that is never closed would swallow its neighbours: here it spoils its own line only."""
+    rows, lines = [], []
+    for number, row in enumerate(block.decode().splitlines()):
+        fields = next(csv.reader([row], delimiter=layout.separator), [])
+        if number >= skip and len(fields) == layout.fields:
+            rows.append(fields)
+            lines.append(line + number)
+        elif number >= skip:
+            _complain(row, f"{name}:{line + number}", layout, complaints)
+    columns = [pa.array([r[i].encode() for r in rows], pa.binary()) for i in layout.wanted]
+    return _without_blank(Piece(columns, np.array(lines, np.int64)), layout)
+
+
+def _complain(row: str, place: str, layout: Layout, complaints: Complaints) -> None:
+    if row.strip():
+        complaints.add(place, f"not {layout.fields} fields", row)
+
+
+def _without_blank(piece: Piece, layout: Layout) -> Piece:
+    """Blank lines are no rows: a field or more that is all empty."""
+    first = pa.compute.binary_length(piece.columns[0]).to_numpy(zero_copy_only=False)
+    if first.all():
+        return piece
+    full = np.zeros(len(piece), bool)
+    for column in piece.columns:
+        full |= pa.compute.binary_length(column).to_numpy(zero_copy_only=False) > 0
+    return Piece([c.filter(pa.array(full)) for c in piece.columns], piece.lines[full])
+
+
+def _legible(block: bytes) -> bytes:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return block.decode("utf-8", "replace").encode()
+    return block

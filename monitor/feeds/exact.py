@@ -1,0 +1,175 @@
+"""Times and prices from text, exactly: integer ns UTC and integer 1e-9 of the currency unit, never through a float.
+
+A time is a whole number of ns UTC, or ISO 8601: date, ``T`` or a blank, time of day with up to nine digits of
+fraction, then ``Z``, an offset or nothing (UTC). ``20160525 13:30:00.023`` is understood too. A price is a decimal
+number; what is finer than 1e-9 is rounded to the nearest (halves to even). Nothing, ``nan`` or ``null`` is absence.
+The columns of a file are read by Arrow where it can; what it refuses is read here one by one, so both ways agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.blocks import ABSENT, Column
+
+Mask = npt.NDArray[np.bool_]
+SCALE = 10**9
+_LARGEST = 2**63 - 1
+_NANO = Decimal(1).scaleb(-9)
+_DECIMAL = pa.decimal128(38, 9)
+_ABSENT_WORDS = frozenset({b"", b"nan", b"null", b"none", b"na", b"<na>"})
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
+_ISO = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?(?:(Z)|([+-])(\d\d):?(\d\d)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_PLAIN_PRICE = r"^[+-]?\d{1,18}(\.\d{0,9})?$"
+_PLAIN_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
+_SHORTEST_TIME = len("2013-10-07T13:30")
+
+
+def price_of(text: str) -> int | None:
+    """A decimal number as an integer in 1e-9; None for an absent one; raises `ValueError`."""
+    text = text.strip()
+    if text.lower().encode() in _ABSENT_WORDS:
+        return None
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r} is not a decimal number")
+    return scaled(Decimal(text))
+
+
+def scaled(value: Decimal) -> int:
+    """A decimal in 1e-9, rounded to the nearest; raises `ValueError` when it is not finite or beyond 64 bits."""
+    try:
+        nanos = int(value.quantize(_NANO, ROUND_HALF_EVEN).scaleb(9))
+    except (InvalidOperation, ValueError, OverflowError):
+        raise ValueError(f"{value} is beyond any price") from None
+    if abs(nanos) > _LARGEST:
+        raise ValueError(f"{value} is beyond any price")
+    return nanos
+
+
+def time_of(text: str) -> int:
+    """A time as ns UTC; raises `ValueError`."""
+    text = text.strip()
+    if _WHOLE.fullmatch(text):
+        return _within(int(text), text)
+    found = _ISO.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is neither ns UTC nor ISO 8601")
+    year, month, day, hour, minute = (int(found[i]) for i in range(1, 6))
+    second = int(found[6] or 0)
+    if hour > 23 or minute > 59 or second > 59:
+        raise ValueError(f"{text!r} is no time of day")
+    days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second - _offset(found)
+    return _within(seconds * SCALE + int((found[7] or "").ljust(9, "0")), text)
+
+
+def prices(texts: Any) -> tuple[Column, Mask]:
+    """A column of decimal numbers in 1e-9 (`ABSENT` where there is none), and which of them cannot be read."""
+    texts = _stated(texts)
+    try:
+        return _low_words(pc.cast(texts, _DECIMAL))
+    except pa.ArrowInvalid:
+        return _mixed(texts, _PLAIN_PRICE, lambda plain: _low_words(pc.cast(plain, _DECIMAL)), price_of)
+
+
+def times(texts: Any) -> tuple[Column, Mask]:
+    """A column of times in ns UTC (`ABSENT` where there is none), and which of them cannot be read."""
+    texts = _stated(texts)
+    zoned, naive = pa.timestamp("ns", tz="UTC"), pa.timestamp("ns")
+    for kind in (pa.int64(), zoned, naive):
+        try:
+            read = pc.cast(texts, kind)
+        except pa.ArrowInvalid:
+            continue
+        if kind != naive or (pc.min(pc.binary_length(texts)).as_py() or 0) >= _SHORTEST_TIME:
+            return _filled(read.cast(pa.int64())), np.zeros(len(texts), bool)
+    for kind, zone in ((zoned, r"(Z|[+-]\d\d(:?\d\d)?)$"), (naive, "$")):
+        if pc.any(pc.match_substring_regex(texts, _PLAIN_TIME + zone)).as_py():
+            return _mixed(texts, _PLAIN_TIME + zone, partial(_timestamps, kind), time_of)
+    return _mixed(texts, r"^-?\d{1,18}$", partial(_timestamps, pa.int64()), time_of)
+
+
+def shortest(floats: Any) -> tuple[Column, Mask]:
+    """A column of floats in 1e-9, each taken as the shortest decimal that is this float: 183.63 is 183.63."""
+    return prices(pc.cast(floats, pa.utf8()))
+
+
+def _stated(texts: Any) -> Any:
+    """Text, and null where nothing is written."""
+    texts = pc.cast(texts, pa.utf8())
+    return pc.if_else(pc.equal(pc.binary_length(texts), 0), None, texts)
+
+
+def _mixed(
+    texts: Any, pattern: str, plainly: Callable[[Any], tuple[Column, Mask]], one: Callable[[str], int | None]
+) -> tuple[Column, Mask]:
+    """Read what matches ``pattern`` as a column and the rest one by one."""
+    plain = pc.fill_null(pc.match_substring_regex(texts, pattern), False).to_numpy(zero_copy_only=False)
+    try:
+        values, wrong = plainly(pc.if_else(pa.array(plain), texts, None))
+    except pa.ArrowInvalid:  # looks right and is not, such as a 13th month
+        values, wrong = np.full(len(texts), ABSENT), np.zeros(len(texts), bool)
+        plain = np.zeros(len(texts), bool)
+    values = values.copy()
+    for i in np.flatnonzero(~plain):
+        value, wrong[i] = _one(texts[int(i)], one)
+        values[i] = ABSENT if value is None else value
+    return values, wrong
+
+
+def _one(text: Any, one: Callable[[str], int | None]) -> tuple[int | None, bool]:
+    raw = text.as_py()
+    if raw is None:
+        return None, False
+    try:
+        return one(raw.decode() if isinstance(raw, bytes) else raw), False
+    except ValueError:
+        return None, True
+
+
+def _timestamps(kind: Any, texts: Any) -> tuple[Column, Mask]:
+    return _filled(pc.cast(texts, kind).cast(pa.int64())), np.zeros(len(texts), bool)
+
+
+def _low_words(decimals: Any) -> tuple[Column, Mask]:
+    """Decimals of scale 9 are 128-bit integers in 1e-9: their low words, and where the high word is in use."""
+    words = np.frombuffer(decimals.buffers()[1], np.int64)
+    words = words[2 * decimals.offset : 2 * (decimals.offset + len(decimals))].reshape(-1, 2)
+    low, high = words[:, 0].copy(), words[:, 1]
+    absent = decimals.is_null().to_numpy(zero_copy_only=False)
+    wrong = (high != low >> 63) & ~absent
+    low[absent | wrong] = ABSENT
+    return low, wrong
+
+
+def _filled(column: Any) -> Column:
+    return pc.fill_null(column, ABSENT).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _offset(found: re.Match[str]) -> int:
+    if found[9] is None:
+        return 0
+    hours, minutes = int(found[10]), int(found[11] or 0)
+    if hours > 23 or minutes > 59:
+        raise ValueError(f"{found[0]!r} has no such offset from UTC")
+    return (-1 if found[9] == "-" else 1) * (hours * 60 + minutes) * 60
+
+
+def _within(nanos: int, text: str) -> int:
+    if not -_LARGEST <= nanos <= _LARGEST:
+        raise ValueError(f"{text!r} is outside the years 1678 to 2262")
+    return nanos

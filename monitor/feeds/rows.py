@@ -1,0 +1,98 @@
+"""From columns of text or Parquet to a `Table`: each value read exactly, each row that cannot be used named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.blocks import ABSENT, Column
+from monitor.feeds import exact
+from monitor.feeds.complaints import Complaints
+from monitor.feeds.exact import SCALE, Mask
+from monitor.feeds.table import Table, without_nonsense
+
+Place = Callable[[int], tuple[str, str]]
+"""Place and text of a row, by its index."""
+
+
+def table_of(columns: dict[str, Any], place: Place, complaints: Complaints) -> Table:
+    """A table of the rows that can be used: ``columns`` by name, sizes optional."""
+    time, no_time = column_of_times(columns["time"])
+    symbols, symbol = _symbols(columns["symbol"])
+    values = {"bid": _prices(columns["bid"]), "ask": _prices(columns["ask"])}
+    values |= {name: _sizes(columns.get(name), len(time)) for name in ("bid_size", "ask_size")}
+    wrong = {"time": no_time | (time == ABSENT), "symbol": symbol < 0, **{n: bad for n, (_, bad) in values.items()}}
+    table = Table(symbols=symbols, time=time, symbol=symbol, **{n: column for n, (column, _) in values.items()})
+    return without_nonsense(_readable(table, wrong, place, complaints))
+
+
+def _readable(table: Table, wrong: dict[str, Mask], place: Place, complaints: Complaints) -> Table:
+    bad = np.logical_or.reduce(list(wrong.values()))
+    if not bad.any():
+        return table
+    for row in np.flatnonzero(bad):
+        name = next(n for n, mask in wrong.items() if mask[row])
+        complaints.add(*_located(place, int(row), name))
+    return table.take(~bad)
+
+
+def _located(place: Place, row: int, name: str) -> tuple[str, str, str]:
+    where, text = place(row)
+    return where, f"{name} cannot be read", text
+
+
+def column_of_times(column: Any) -> tuple[Column, Mask]:
+    """Times of any type a file may have, in ns UTC, and which cannot be read."""
+    kind = column.type
+    if pa.types.is_binary(kind) or _is_text(kind):
+        return exact.times(column)
+    if pa.types.is_timestamp(kind):
+        return _nanoseconds(column)
+    return exact.times(pc.cast(column, pa.int64()))
+
+
+def _nanoseconds(column: Any) -> tuple[Column, Mask]:
+    try:
+        read = pc.cast(column, pa.timestamp("ns", column.type.tz))
+    except pa.ArrowInvalid:  # beyond the years 1678 to 2262
+        return exact.times(pc.cast(column, pa.utf8()))
+    return pc.fill_null(read.cast(pa.int64()), ABSENT).to_numpy(zero_copy_only=False), np.zeros(len(column), bool)
+
+
+def _prices(column: Any) -> tuple[Column, Mask]:
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return exact.shortest(column)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        return exact.prices(pc.cast(column, pa.utf8()))
+    return exact.prices(column)
+
+
+def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
+    """Sizes in whole shares; a fraction of a share is cut off."""
+    if column is None:
+        return np.full(length, ABSENT), np.zeros(length, bool)
+    if pa.types.is_integer(column.type):
+        values = pc.fill_null(pc.cast(column, pa.int64()), ABSENT)
+        return values.to_numpy(zero_copy_only=False), np.zeros(length, bool)
+    scaled, wrong = _prices(column)
+    return np.where(scaled == ABSENT, ABSENT, scaled // SCALE), wrong
+
+
+def _symbols(column: Any) -> tuple[tuple[str, ...], Any]:
+    """The names and each row's index into them, -1 where there is none."""
+    coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+    raw = coded.dictionary.to_pylist()
+    names = [(n.decode() if isinstance(n, bytes) else str(n)).strip() if n is not None else "" for n in raw]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(n for n in names if n and "\ufffd" not in n))}
+    codes = np.array([numbers.get(n, -1) for n in names] or [-1], np.int32)
+    index = pc.fill_null(coded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    return tuple(numbers), np.where(index < 0, np.int32(-1), codes[np.maximum(index, 0)])
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))

@@ -1,0 +1,133 @@
+"""The notation ``FORMAT:PATH`` of every quote source, and files as blocks for replay.
+
+``lean:``, ``csv:`` and ``parquet:`` take a file, a folder or a pattern (``*``, ``**``); several files of one source
+are merged by time, so that time never falls within it. After the path, ``?time=ts&bid=bid_px`` names columns that
+are called otherwise.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from msgspec import Struct
+
+from monitor.blocks import Block
+from monitor.feeds import csv_file, lean, parquet_file
+from monitor.feeds.complaints import Complaints
+from monitor.feeds.csv_file import NEEDED, OPTIONAL
+from monitor.feeds.cut import blocks_of
+from monitor.feeds.table import Stream, Table, merged
+from monitor.located import Mistake, Mistaken
+
+FILE_FORMATS = ("lean", "csv", "parquet")
+LIVE_FORMATS = ("jsonl", "demo")
+_SUFFIXES = {
+    "csv": (".csv", ".csv.gz", ".csv.zst", ".csv.zip", ".tsv", ".txt"),
+    "parquet": (".parquet", ".pq"),
+}
+_QUERY = re.compile(r"\?(\w+=[^?]*)$")
+
+
+class Notation(Struct, frozen=True):
+    """A quote source as it was written."""
+
+    format: str
+    path: str
+    options: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.format}:{self.path}"
+
+
+def parse(notation: str) -> Notation:
+    """Read ``FORMAT:PATH?name=value&…``; raises `Mistaken`."""
+    form, colon, rest = notation.partition(":")
+    if not colon or form not in FILE_FORMATS + LIVE_FORMATS:
+        known = ", ".join(f"{f}:" for f in FILE_FORMATS + LIVE_FORMATS)
+        raise _mistaken(notation, f"not a quote source: write FORMAT:PATH with one of {known}")
+    query = None if Path(rest).exists() else _QUERY.search(rest)
+    options = dict(parse_qsl(query[1], keep_blank_values=True)) if query else {}
+    return Notation(form, rest[: query.start()] if query else rest, options)
+
+
+def column_map(text: str) -> dict[str, str]:
+    """Read ``time=ts,bid=bid_px``; raises `Mistaken`."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    return _known({ours.strip(): theirs.strip() for ours, _, theirs in pairs}, f"--columns {text}")
+
+
+def streams(notation: str, complaints: Complaints, columns: Mapping[str, str] | None = None) -> list[Stream]:
+    """The streams of a source of files; raises `Mistaken` when there are none or one cannot be read at all."""
+    parsed = parse(notation)
+    if parsed.format == "lean":
+        return _lean(parsed, complaints)
+    named = {**(columns or {}), **_known(parsed.options, str(parsed))}
+    if parsed.format not in FILE_FORMATS:
+        raise _mistaken(notation, f"{parsed.format}: is a live source; files are lean:, csv: and parquet:")
+    read = csv_file.streams if parsed.format == "csv" else parquet_file.streams
+    return [stream for path in files(parsed) for stream in read(path, named, complaints)]
+
+
+def tables(
+    notations: Sequence[str], complaints: Complaints, columns: Mapping[str, str] | None = None
+) -> Iterator[Table]:
+    """All quotes of several sources of files as one stream in order of time; raises `Mistaken` at once."""
+    return merged([stream for notation in notations for stream in streams(notation, complaints, columns)])
+
+
+def read_blocks(
+    notations: Sequence[str],
+    source: str,
+    block_rows: int,
+    *,
+    complaints: Complaints | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[Block]:
+    """Files as blocks of one source, in order of time, the last one ``ended``; raises `Mistaken` at once.
+
+    ``through`` of each block is the last instant of which no row is still to come. Memory is that of a few pieces
+    of a file, except for files that are not in order.
+    """
+    rows = tables(notations, Complaints() if complaints is None else complaints, columns)
+    return blocks_of(rows, source, block_rows)
+
+
+def files(notation: Notation) -> list[Path]:
+    """The files a notation names, by name; raises `Mistaken` when there are none."""
+    path = Path(notation.path).expanduser()
+    if path.is_dir():
+        found = [p for p in sorted(path.rglob("*")) if p.is_file() and _suits(notation.format, p.name)]
+    elif path.exists() or not glob.has_magic(str(path)):
+        found = [path]
+    else:
+        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]  # noqa: PTH207 - Path.glob cannot take an absolute pattern
+    if not found:
+        raise _mistaken(str(notation), "names no file that is there")
+    return found
+
+
+def _suits(form: str, name: str) -> bool:
+    return lean.is_quote_file(name) if form == "lean" else name.lower().endswith(_SUFFIXES[form])
+
+
+def _lean(parsed: Notation, complaints: Complaints) -> list[Stream]:
+    suspicious = parsed.options.get("suspicious", "keep")
+    if set(parsed.options) - {"suspicious"} or suspicious not in ("keep", "drop"):
+        raise _mistaken(str(parsed), "the only option of lean: is suspicious=keep or suspicious=drop")
+    return [s for path in files(parsed) for s in lean.streams(path, complaints, suspicious == "keep")]
+
+
+def _known(named: dict[str, str], place: str) -> dict[str, str]:
+    unknown = sorted(set(named) - set(NEEDED + OPTIONAL)) + [n for n, theirs in named.items() if theirs == ""]
+    if unknown:
+        what = f"{', '.join(unknown)}: write OURS=THEIRS, ours being {', '.join(NEEDED + OPTIONAL)}"
+        raise _mistaken(place, what)
+    return named
+
+
+def _mistaken(place: str, what: str) -> Mistaken:
+    return Mistaken(place, [Mistake(None, what)])
