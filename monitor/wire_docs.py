@@ -5,7 +5,6 @@ The Structs are the truth; a test fails when these files are not what this modul
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 
 from monitor import events
+from monitor.docstrings import field_docstrings
 
 ROOT = Path(__file__).parent.parent / "docs"
 
@@ -67,7 +67,7 @@ A feed of one's own may instead send lines of JSON to `sorwatch quotes jsonl:…
 
 def documents() -> dict[Path, str]:
     """Every generated file and what belongs in it."""
-    said = _said()
+    said = field_docstrings(events)
     files = {ROOT / "schemas" / f"{name}.json": _pretty(schema(kind, said)) for name, (kind, _) in MESSAGES.items()}
     files[ROOT / "wire.md"] = _page(said)
     return files
@@ -92,30 +92,6 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_numbers(v) for v in value]
     return value
-
-
-def _said() -> dict[str, dict[str, str]]:
-    """Docstrings of the fields of every Struct, those of its parents included."""
-    said: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(events)).body:
-        if isinstance(node, ast.ClassDef):
-            own = {k: v for base in node.bases if isinstance(base, ast.Name) for k, v in said.get(base.id, {}).items()}
-            own.update(_fields(node))
-            said[node.name] = own
-    return said
-
-
-def _fields(node: ast.ClassDef) -> dict[str, str]:
-    texts = {}
-    for field, text in zip(node.body, node.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            texts[field.target.id] = inspect.cleandoc(str(text.value.value)).replace("\n", " ")
-    return texts
 
 
 def _page(said: dict[str, dict[str, str]]) -> str:
