@@ -9,6 +9,7 @@ for other rows), and where the source says so ``through`` (ns: you have everythi
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def encode(block: Block) -> bytes:
     """The block as an Arrow IPC stream of one record batch."""
     arrays = [
         pa.array(block.time),
-        pa.DictionaryArray.from_arrays(pa.array(block.symbol), pa.array(block.symbols, pa.utf8())),
+        pa.DictionaryArray.from_arrays(pa.array(block.symbol), _dictionary(block.symbols)),
         *(_nullable(getattr(block, name)) for name in COLUMNS[2:]),
     ]
     schema = pa.schema(_FIELDS, metadata=_metadata(block))
@@ -85,7 +86,7 @@ def _block(batch: Any) -> Block:
     block = Block(
         source=metadata["source"],
         n=int(metadata["n"]),
-        symbols=tuple(symbol.dictionary.to_pylist()),
+        symbols=_names(symbol.dictionary),
         time=_plain(batch.column("time"), "time"),
         symbol=symbol.indices.to_numpy(zero_copy_only=False),
         through=int(metadata["through"]) if "through" in metadata else None,
@@ -96,12 +97,51 @@ def _block(batch: Any) -> Block:
     return block
 
 
+_dictionaries: OrderedDict[int, tuple[tuple[str, ...], Any]] = OrderedDict()
+_known: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+_KEPT = 64
+
+
+def _dictionary(symbols: tuple[str, ...]) -> Any:
+    """The names as an Arrow array, made once for a tuple that comes again."""
+    known = _dictionaries.get(id(symbols))
+    if known is not None and known[0] is symbols:
+        _dictionaries.move_to_end(id(symbols))
+        return known[1]
+    array = pa.array(symbols, pa.utf8())
+    _dictionaries[id(symbols)] = (symbols, array)
+    if len(_dictionaries) > _KEPT:
+        _dictionaries.popitem(last=False)
+    return array
+
+
+def _names(dictionary: Any) -> tuple[str, ...]:
+    """The dictionary as a tuple, the same object for equal dictionaries that come one after the other.
+
+    A source sends the same symbols with every block: turning 3,000 of them into strings costs more than all the
+    rest of a block, and whoever maps them to places of its own may keep that by the tuple's identity.
+    """
+    if dictionary.type != pa.utf8() or dictionary.offset or dictionary.null_count:
+        return tuple(str(name) for name in dictionary.to_pylist())
+    _, offsets, letters = dictionary.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(dictionary) + 1) if offsets is not None else np.zeros(1, np.int32)
+    key = ends.tobytes() + (b"" if letters is None else bytes(memoryview(letters)[: ends[-1]]))
+    names = _known.get(key)
+    if names is None:
+        names = _known[key] = tuple(dictionary.to_pylist())
+        if len(_known) > _KEPT:
+            _known.popitem(last=False)
+    else:
+        _known.move_to_end(key)
+    return names
+
+
 def _check(block: Block) -> None:
     if not len(block):
         return
     if block.symbol.dtype != np.int32 or block.symbol.min() < 0 or block.symbol.max() >= len(block.symbols):
         raise ValueError("symbol is absent or outside its dictionary")
-    if (np.diff(block.time) < 0).any():
+    if (block.time[1:] < block.time[:-1]).any():
         raise ValueError("time falls within the block")
 
 
