@@ -125,6 +125,10 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     closed_kept: int = 2000
     """Finished orders each partition remembers, for busts and corrections."""
     probe: str = "127.0.0.1:9404"
+    session_timeout_s: Seconds = 10.0
+    """After how long without a sign of life the group gives a worker's partitions to another."""
+    checkpoint_s: Seconds = 1.0
+    """How often each partition's state is written to Kafka."""
 
 
 class Slack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
