@@ -76,10 +76,10 @@ class Located:
             self._check_table(path, value, kind, mistakes)
         elif (member := _struct_member(kind)) is not None and isinstance(value, dict):
             self._check_table(path, value, member, mistakes)
-        elif get_origin(kind) in (list, tuple) and _is_struct(get_args(kind)[0]) and isinstance(value, list):
+        elif get_origin(kind) in (list, tuple) and _holds_struct(get_args(kind)[0]) and isinstance(value, list):
             for i, item in enumerate(value):
                 self._check((*path, i), item, get_args(kind)[0], mistakes)
-        elif get_origin(kind) is dict and _is_struct(get_args(kind)[1]) and isinstance(value, dict):
+        elif get_origin(kind) is dict and _holds_struct(get_args(kind)[1]) and isinstance(value, dict):
             for key, item in value.items():
                 self._check((*path, key), item, get_args(kind)[1], mistakes)
         else:
@@ -117,6 +117,11 @@ class Located:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _holds_struct(kind: Any) -> bool:
+    """Whether Structs are in it somewhere, so that it must be gone through piece by piece."""
+    return _is_struct(kind) or any(_holds_struct(k) for k in get_args(kind))
 
 
 def _struct_member(kind: Any) -> type[Struct] | None:

@@ -1,0 +1,26 @@
+"""Reading a policy from a file, or the one that comes with sorwatch."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from monitor.located import Mistake, Mistaken
+from monitor.policy import Policy, parse
+from rules import RULES
+
+
+def load(path: str | None) -> Policy:
+    """The policy at ``path``, or the shipped one when none is named; raises `Mistaken` with every mistake."""
+    if path is None:
+        return parse(shipped_text(), "default_policy.toml", RULES)
+    try:
+        text = Path(path).expanduser().read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistaken(path, [Mistake(None, f"policy cannot be read: {error}")]) from None
+    return parse(text, path, RULES)
+
+
+def shipped_text() -> str:
+    """The text of the policy that comes with sorwatch."""
+    return resources.files("monitor").joinpath("default_policy.toml").read_text("utf-8")

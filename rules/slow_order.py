@@ -1,0 +1,281 @@
+"""Slow order: a hop of an order that took too long, or whose answer has not come by its deadline.
+
+A missing answer is looked for by the clock that stamped the question. When it comes after all, by another clock, the
+finding is amended and says how sure it still is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from monitor import certainty
+from monitor.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Routed
+from monitor.orders import Moment, Order, class_of
+from rules.rule import Alarm, Answers, Observation, Rule, Verdict
+from rules.words import duration
+
+Milliseconds = Annotated[float, Meta(gt=0)]
+Timed = Literal["market", "marketable", "resting", "unknown", "ioc", "fok"]
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Longest each hop of an order may take."""
+
+    receipt_to_route_ms: Milliseconds = 100.0
+    """From the receipt of the customer's order to the first route: time inside the router."""
+    route_to_ack_ms: Milliseconds = 250.0
+    """From a route to the venue's answer, be it acceptance, execution or refusal."""
+    ack_to_fill_ms: Milliseconds = 1000.0
+    """From the venue's acceptance to the first execution or the end of the order there."""
+    receipt_to_done_ms: Milliseconds = 5000.0
+    """From the receipt of the customer's order to its end."""
+    timed_to_fill: tuple[Timed, ...] = ("market", "marketable", "ioc", "fok")
+    """Order classes and times in force for which the last two hops are timed; others may rest."""
+
+
+class Hop(Struct, frozen=True):
+    """One stretch of an order's way."""
+
+    name: str
+    limit: Callable[[Limits], float]
+    """Its limit, ms."""
+
+
+TO_ROUTE = Hop("receipt->route", lambda limits: limits.receipt_to_route_ms)
+TO_ACK = Hop("route->ack", lambda limits: limits.route_to_ack_ms)
+TO_FILL = Hop("ack->fill", lambda limits: limits.ack_to_fill_ms)
+TO_DONE = Hop("receipt->done", lambda limits: limits.receipt_to_done_ms)
+
+UNREPORTED = "the route is not in the drop copy: the time to it cannot be told"
+
+
+def observe(seen: Observation, limits: Limits) -> Answers:
+    """Set deadlines for what must follow this step, and judge the hops it answers."""
+    step = _STEPS.get(type(seen.event))
+    if step is not None:
+        yield from step(seen, limits)
+        yield from _finished(seen, limits)
+
+
+def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict | None:
+    """Judge a deadline that has come: a finding when the answer is still missing."""
+    name = alarm.subject.split(":", 1)[0]
+    hop, start, answered = _asked(name, order, root, limits)
+    if start is None or answered:
+        return None
+    limit = _limit_ns(hop, limits)
+    waited = alarm.at - start.at
+    return Verdict(
+        subject=alarm.subject,
+        fires=True,
+        title=f"No answer for {hop.name} after {duration(waited)}, limit {duration(limit)}",
+        evidence={
+            "hop": hop.name,
+            "answered": False,
+            "waited_ns": waited,
+            "limit_ns": limit,
+            "start_at_ns": start.at,
+            "start_clock": start.clock,
+        },
+        limit_name=_limit_name(hop),
+        limit_value=duration(limit),
+        at=start.at + limit,
+        reason="nothing had come when its time was over",
+    )
+
+
+def _received(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    if seen.order is not seen.root or seen.order.received is None:
+        return
+    yield _deadline(TO_ROUTE, TO_ROUTE.name, seen.order.received, limits)
+    if _timed(seen.root, seen.root, limits):
+        yield _deadline(TO_DONE, TO_DONE.name, seen.order.received, limits)
+
+
+def _routed(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    order, received = seen.order, seen.root.received
+    if order.routed is None or order.routed.at != seen.event.at:
+        return
+    if received is not None and _is_first_route(seen):
+        yield _answer(seen, TO_ROUTE, TO_ROUTE.name, received, limits)
+    yield _deadline(TO_ACK, _subject(TO_ACK, order), order.routed, limits)
+
+
+def _acked(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    order = seen.order
+    if order.acked is None or order.acked.at != seen.event.at or order.fills:
+        return
+    if order.routed is not None:
+        yield _answer(seen, TO_ACK, _subject(TO_ACK, order), order.routed, limits)
+    else:
+        yield from _unreported(seen)
+    if _timed(order, seen.root, limits):
+        yield _deadline(TO_FILL, _subject(TO_FILL, order), order.acked, limits)
+
+
+def _filled(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    if len(seen.order.fills) == 1:
+        yield from _answered_at_venue(seen, limits)
+
+
+def _ended(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    if seen.order.fills:
+        return
+    yield from _answered_at_venue(seen, limits)
+    received = seen.root.received
+    if seen.order is seen.root and received is not None and not _went_out(seen.root):
+        yield _answer(seen, TO_ROUTE, TO_ROUTE.name, received, limits)
+
+
+def _answered_at_venue(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    """The first execution or the end of an order answers whichever hop was open."""
+    order = seen.order
+    if order.acked is not None:
+        if _timed(order, seen.root, limits):
+            yield _answer(seen, TO_FILL, _subject(TO_FILL, order), order.acked, limits)
+    elif order.routed is not None:
+        yield _answer(seen, TO_ACK, _subject(TO_ACK, order), order.routed, limits)
+    elif isinstance(seen.event, Filled) or order is not seen.root:
+        yield from _unreported(seen)
+
+
+def _finished(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+    root = seen.root
+    if root.received is None or root.done is None or root.done.at != seen.event.at:
+        return
+    if _timed(root, root, limits):
+        yield _answer(seen, TO_DONE, TO_DONE.name, root.received, limits)
+
+
+_STEPS: dict[type, Callable[[Observation, Limits], Iterator[Verdict | Alarm]]] = {
+    Received: _received,
+    Routed: _routed,
+    Acked: _acked,
+    Filled: _filled,
+    Rejected: _ended,
+    Cancelled: _ended,
+    Expired: _ended,
+}
+
+
+def _asked(name: str, order: Order, root: Order, limits: Limits) -> tuple[Hop, Moment | None, bool]:
+    """The hop a deadline was set for, its start, and whether it needs no answer any more."""
+    if name == TO_ROUTE.name:
+        return TO_ROUTE, root.received, _went_out(root) or root.done is not None
+    if name == TO_ACK.name:
+        return TO_ACK, order.routed, order.acked is not None or bool(order.fills) or order.done is not None
+    if name == TO_FILL.name:
+        return TO_FILL, order.acked, bool(order.fills) or order.done is not None or not _timed(order, root, limits)
+    return TO_DONE, root.received, root.done is not None or not _timed(root, root, limits)
+
+
+def _answer(seen: Observation, hop: Hop, subject: str, start: Moment, limits: Limits) -> Verdict:
+    event, limit = seen.event, _limit_ns(hop, limits)
+    elapsed = event.at - start.at
+    judged = certainty.hop(elapsed, limit, start.clock, event.clock, seen.budgets)
+    if judged is None:
+        return Verdict(subject=subject, fires=False, reason="answered within its limit")
+    return Verdict(
+        subject=subject,
+        fires=True,
+        certainty=judged.certainty,
+        title=f"{hop.name} took {duration(elapsed)}, limit {duration(limit)}",
+        evidence={
+            "hop": hop.name,
+            "answered": True,
+            "answered_by": type(event).__name__.lower(),
+            "elapsed_ns": elapsed,
+            "limit_ns": limit,
+            "start_at_ns": start.at,
+            "start_clock": start.clock,
+            "end_clock": event.clock,
+            "clock_error_ns": certainty.margin(seen.budgets, start.clock, event.clock),
+        },
+        limit_name=_limit_name(hop),
+        limit_value=duration(limit),
+        reason=judged.reason,
+    )
+
+
+def _unreported(seen: Observation) -> Iterator[Verdict]:
+    """An order answers that was never seen to be routed: what was said of the time to its route is taken back."""
+    root = seen.root
+    others = [child for child in root.children if child != seen.order.order_id]
+    if root.received is not None and root.routed is None and not others:
+        yield Verdict(subject=TO_ROUTE.name, fires=False, reason=UNREPORTED)
+
+
+def _deadline(hop: Hop, subject: str, start: Moment, limits: Limits) -> Alarm:
+    return Alarm(subject=subject, at=start.at + _limit_ns(hop, limits))
+
+
+def _is_first_route(seen: Observation) -> bool:
+    return seen.order is seen.root or seen.root.children[:1] == [seen.order.order_id]
+
+
+def _went_out(root: Order) -> bool:
+    return bool(root.children) or root.routed is not None or root.acked is not None or bool(root.fills)
+
+
+def _timed(order: Order, root: Order, limits: Limits) -> bool:
+    """Whether the order is of those that must be executed at once, by its class as its terms are now."""
+    own = order if order.order_class not in (None, "unknown") else root
+    return _class_now(own) in limits.timed_to_fill or (order.tif or root.tif) in limits.timed_to_fill
+
+
+def _class_now(order: Order) -> str:
+    """The class at receipt, unless the order's price was changed since to one that may rest."""
+    first = order.received or order.routed
+    if order.order_class == "marketable" and first is not None:
+        return class_of(order, first.quote)
+    return order.order_class or "unknown"
+
+
+def _subject(hop: Hop, order: Order) -> str:
+    return f"{hop.name}:{order.order_id}"
+
+
+def _limit_ns(hop: Hop, limits: Limits) -> int:
+    return round(hop.limit(limits) * 1_000_000)
+
+
+def _limit_name(hop: Hop) -> str:
+    return hop.name.replace("->", "_to_") + "_ms"
+
+
+RULE = Rule(
+    name="slow_order",
+    version=1,
+    title="Slow order",
+    severity="warning",
+    factor="speed of execution (5310.09(b)(4))",
+    describe=(
+        "Times every hop of an order: from the receipt of the customer's order to its first route (time inside the "
+        "router), from each route to the venue's answer, from the venue's acceptance to the first execution, and "
+        "from receipt to the end. The last two only for orders that should be executed at once. A hop is judged when "
+        "its answer arrives; a missing answer is found at its deadline, and the finding is amended with the true "
+        "duration when the answer comes after all. An execution, rejection, cancellation or expiry answers an open "
+        "hop as an acknowledgement does. Two times by one clock are compared exactly; between two clocks the finding "
+        "is *confirmed* only beyond the sum of their error budgets, and *possible* up to it."
+    ),
+    runbook=(
+        "1. Which hop? receipt->route is time inside the router; route->ack is the way to the venue and back; "
+        "ack->fill is the venue.\n"
+        "2. One venue or all? All at once: suspect our session, clock or the line first (see line health).\n"
+        "3. No answer at all: ask the vendor for the state of the order now; cancel if the customer is exposed.\n"
+        "4. Market halted or opening? Note it and close.\n"
+        "5. Otherwise notify the vendor with order, hop and both times, and record its answer."
+    ),
+    blind_to=(
+        "A hop whose start is not in the drop copy is not judged. Halts, limit states and orders waiting for the "
+        "opening are not known here. Times are as precise as the clocks behind them; those of the drop copy's own "
+        "arrival are never used. A missing answer is counted by the clock of its question: where the customer's "
+        "order and its routes are stamped by different clocks, keep the limits well above their error budgets."
+    ),
+    limits=Limits,
+    observe=observe,
+    silence=silence,
+)

@@ -1,0 +1,192 @@
+"""Unexpected venue: an order sent to, or executed at, a venue that was not declared for its class."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from monitor.events import Certainty, Corrected, Filled, Routed
+from monitor.orders import Fill
+from monitor.venue_files import shipped
+from monitor.venues import Resolution
+from rules.rule import Answers, Observation, Rule, Verdict
+
+OFF_EXCHANGE = "TRF"
+"""Declares prints through a FINRA trade reporting facility, whatever its code."""
+
+US_EQUITIES = (
+    *("XNYS", "ARCX", "XASE", "XCHI", "XCIS"),
+    *("XNAS", "XBOS", "XPSX"),
+    *("BATS", "BATY", "EDGA", "EDGX"),
+    *("IEXG", "MEMX", "LTSE", "EPRL", "24EQ"),
+    OFF_EXCHANGE,
+)
+"""Every US equities exchange, and off-exchange prints."""
+
+Place = Literal["declared", "undeclared", "off_exchange", "expired", "unknown", "missing"]
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where orders may go."""
+
+    declared: tuple[str, ...] = US_EQUITIES
+    """MICs; an operating MIC covers its segments, and ``TRF`` every off-exchange print."""
+    unlisted: tuple[str, ...] = ()
+    """Declared codes that the shipped list of venues does not have, exactly as they are sent."""
+    routes: bool = True
+    """Whether a route's destination is judged too, before anything is executed there."""
+
+    def __post_init__(self) -> None:
+        unknown = [code for code in self.declared if code != OFF_EXCHANGE and code not in shipped().by_mic]
+        if unknown:
+            raise ValueError(
+                f"declared: {', '.join(unknown)}: not a MIC known here; if it is right, put it in unlisted"
+            )
+
+
+class Judged(Struct, frozen=True):
+    """What a venue is to the policy, and how sure that is."""
+
+    place: Place
+    certainty: Certainty
+    reason: str
+    resolution: Resolution
+
+
+def observe(seen: Observation, limits: Limits) -> Answers:
+    """Judge the destination of a route, and the venue of an execution; the latter takes the place of the former."""
+    if isinstance(seen.event, Routed):
+        if limits.routes:
+            yield from _route(seen, seen.event, limits)
+    elif isinstance(seen.event, Filled | Corrected) and seen.fill is not None:
+        yield from _execution(seen, seen.fill, limits)
+
+
+def place(sent: str | None, mic: str | None, at: int, limits: Limits) -> Judged:
+    """What a venue is to the policy; ``mic`` is what the drop copy's own dialect made of ``sent``."""
+    found = _resolve(sent, mic, at)
+    allowed = (*limits.declared, *limits.unlisted)
+    if (sent is not None and sent in limits.unlisted) or _covered(found, allowed):
+        if found.status == "expired":
+            return Judged("expired", "possible", f"declared, but its code is no longer in use: {found.reason}", found)
+        return Judged("declared", "confirmed", "declared", found)
+    if found.status == "absent":
+        return Judged("missing", "cannot_tell", found.reason, found)
+    if found.status == "unknown":
+        return Judged("unknown", "possible", f"{found.reason}; it may be another name of a declared venue", found)
+    if found.status == "expired":
+        return Judged("expired", "possible", f"neither declared nor in use any more: {found.reason}", found)
+    if found.off_exchange:
+        return Judged("off_exchange", "confirmed", f"off-exchange prints are not declared: {found.reason}", found)
+    return Judged("undeclared", "confirmed", f"not declared: {found.reason}", found)
+
+
+def _route(seen: Observation, event: Routed, limits: Limits) -> Answers:
+    if event.venue is None and event.venue_sent is None:
+        return
+    judged = place(event.venue_sent, event.venue, event.at, limits)
+    if judged.place == "unknown":
+        return
+    name = judged.resolution.mic or event.venue_sent
+    yield _verdict(
+        seen, _route_subject(seen), judged, f"Routed to {name}, {_words(judged)}", event.venue_sent, event.at, limits
+    )
+
+
+def _execution(seen: Observation, fill: Fill, limits: Limits) -> Answers:
+    judged = place(fill.venue_sent, fill.venue, fill.moment.at, limits)
+    name = judged.resolution.mic or fill.venue_sent
+    title = f"Executed at {name}, {_words(judged)}" if name is not None else "Executed, but the venue was not reported"
+    verdict = _verdict(seen, f"venue:{fill.exec_id}", judged, title, fill.venue_sent, fill.moment.at, limits)
+    yield verdict
+    if verdict.fires and seen.order.routed is not None and limits.routes:
+        yield Verdict(subject=_route_subject(seen), fires=False, reason="told with the execution it led to")
+
+
+def _verdict(
+    seen: Observation, subject: str, judged: Judged, title: str, sent: str | None, at: int, limits: Limits
+) -> Verdict:
+    if judged.place == "declared":
+        return Verdict(subject=subject, fires=False, reason=judged.reason)
+    order_class = seen.root.order_class
+    return Verdict(
+        subject=subject,
+        fires=True,
+        certainty=judged.certainty,
+        title=title,
+        evidence={
+            "place": judged.place,
+            "venue_sent": sent,
+            "venue": judged.resolution.mic,
+            "operator": judged.resolution.operating,
+            "venue_kind": judged.resolution.kind,
+            "off_exchange": judged.resolution.off_exchange,
+            "order_class": order_class,
+        },
+        limit_name="declared",
+        limit_value=", ".join((*limits.declared, *limits.unlisted)),
+        at=at,
+        reason=judged.reason,
+    )
+
+
+def _resolve(sent: str | None, mic: str | None, at: int) -> Resolution:
+    """By the code as sent, which may be dated; by the dialect's MIC where that says otherwise."""
+    found = shipped().resolve(sent, at)
+    return found if mic is None or found.mic == mic else shipped().resolve(mic, at)
+
+
+def _covered(found: Resolution, allowed: tuple[str, ...]) -> bool:
+    if found.off_exchange and OFF_EXCHANGE in allowed:
+        return True
+    return (found.mic is not None and found.mic in allowed) or (
+        found.operating is not None and found.operating in allowed
+    )
+
+
+def _words(judged: Judged) -> str:
+    return {
+        "declared": "declared",
+        "undeclared": "which is not declared",
+        "off_exchange": "off exchange, which is not declared",
+        "expired": "a code no longer in use",
+        "unknown": "a code not known here",
+        "missing": "not reported",
+    }[judged.place]
+
+
+def _route_subject(seen: Observation) -> str:
+    return f"route:{seen.order.order_id}"
+
+
+RULE = Rule(
+    name="unexpected_venue",
+    version=1,
+    title="Unexpected venue",
+    severity="critical",
+    factor="internalisation, payment for order flow and venue choice (5310.09(b)(8))",
+    describe=(
+        "Holds the destination of every route and the venue of every execution (LastMkt) against the venues that the "
+        "policy declares for the order's class. MICs and the tapes' one-letter codes are resolved through ISO 10383 "
+        "as it stood on the day; an operating MIC covers its segments. Off-exchange prints (a FINRA trade reporting "
+        "facility, letter D) are a class of their own, declared as `TRF`. A known venue that is not declared is "
+        "*confirmed*; a code that is unknown or no longer in use is *possible*, for it may be another name of a "
+        "declared venue; an execution without a venue is *cannot tell*. What was told at the route is taken back "
+        "when its execution is told."
+    ),
+    runbook=(
+        "1. Is the venue new in the vendor's routing table? Ask for the change notice.\n"
+        "2. Is it affiliated with the vendor, or does it pay for order flow? Then escalate to the committee.\n"
+        "3. Compare the fills there with the NBBO (poor fill) before judging.\n"
+        "4. Accepted: declare it in the policy, with reason and approver. Not accepted: have the vendor exclude it.\n"
+        "5. Code unknown or not in use: ask the vendor what it means, and put it into the dialect's venues."
+    ),
+    blind_to=(
+        "A print through a reporting facility does not say which dealer or ATS executed it. A router that reports "
+        "its own name in LastMkt hides where it went. Destinations that are unknown codes, such as the names of "
+        "routing strategies, are not judged; their executions are."
+    ),
+    limits=Limits,
+    observe=observe,
+)
