@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import Any
 
@@ -39,6 +40,26 @@ def aiokafka_config(kafka: settings.Kafka) -> dict[str, Any]:
     return config
 
 
+def reach(kafka: settings.Kafka, seconds: float = 3.0) -> None:
+    """Return once one of the servers takes a connection; raises `Unavailable` with what each of them said.
+
+    Asked before a client is made: it fails at once and with the reason, where a client tries for long and says less.
+    """
+    said = []
+    for server in kafka.servers:
+        host, _, port = server.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), seconds):
+                return
+        except ValueError:
+            said.append(f"{server!r} is not host:port")
+        except OSError as error:
+            said.append(f"{server}: {error.strerror or error}")
+    raise Unavailable(
+        f"Kafka cannot be reached ({'; '.join(said)}): is it running, and are host and port in kafka.bootstrap right?"
+    )
+
+
 def refused(kafka: settings.Kafka, error: Exception) -> Unavailable:
     """What a client's failure means for the person who has to mend it."""
     where = ", ".join(kafka.servers)
@@ -51,8 +72,8 @@ def refused(kafka: settings.Kafka, error: Exception) -> Unavailable:
         what = f"does not allow it ({kind}): user {kafka.username!r} needs rights on topics {kafka.prefix}*"
     elif kind in ("KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"):
         what = (
-            "does not answer: is it running, are host and port in kafka.bootstrap right, "
-            f"and does the listener speak kafka.protocol {kafka.protocol!r}?"
+            f"takes connections but does not answer as Kafka: does that port speak kafka.protocol {kafka.protocol!r}, "
+            "is kafka.ca_file the one that signed its certificate, and can its advertised listeners be reached?"
         )
     else:
         what = f"answers with an error: {kind}: {error}"

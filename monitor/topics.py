@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
 from monitor import cli, connection, settings, wire
@@ -44,25 +46,18 @@ def ensure(kafka: settings.Kafka, timeout_ms: int = 15_000) -> list[str]:
 
     Raises `Unavailable` when Kafka cannot be spoken to, `Mistaken` when a secret cannot be read.
     """
-    config = connection.client_config(kafka)
-    try:
-        with KafkaAdminClient(**config, client_id="sorwatch-topics", bootstrap_timeout_ms=timeout_ms) as admin:
-            problems = _create(admin, kafka)
-            return problems or _compare(admin, wanted(kafka))
-    except KafkaError as error:
-        raise connection.refused(kafka, error) from error
+    with _admin(kafka, timeout_ms) as admin:
+        problems = _create(admin, kafka)
+        return problems or _compare(admin, wanted(kafka))
 
 
 def delete(kafka: settings.Kafka) -> None:
     """Delete the topics and all they hold: for tests and for a demo that starts afresh. Raises `Unavailable`."""
-    try:
-        with KafkaAdminClient(**connection.client_config(kafka), client_id="sorwatch-topics") as admin:
-            there = {t["name"] for t in admin.describe_topics() if t["error_code"] == 0}
-            names = [t.name for t in wanted(kafka) if t.name in there]
-            if names:
-                admin.delete_topics(names)
-    except KafkaError as error:
-        raise connection.refused(kafka, error) from error
+    with _admin(kafka, 15_000) as admin:
+        there = {t["name"] for t in admin.describe_topics() if t["error_code"] == 0}
+        names = [t.name for t in wanted(kafka) if t.name in there]
+        if names:
+            admin.delete_topics(names)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,6 +80,32 @@ def run(args: argparse.Namespace) -> int:
     for topic in wanted(kafka):
         sys.stdout.write(f"{topic.name}: {topic.partitions} partitions\n")
     return cli.OK
+
+
+@contextmanager
+def _admin(kafka: settings.Kafka, timeout_ms: int) -> Iterator[KafkaAdminClient]:
+    """A client whose threads and sockets are gone at the end, also when it could not be made."""
+    made: list[KafkaNetClient] = []
+
+    def client(**configs: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**configs))
+        return made[-1]
+
+    config = connection.client_config(kafka)
+    connection.reach(kafka)
+    try:
+        admin = KafkaAdminClient(
+            **config, client_id="sorwatch-topics", bootstrap_timeout_ms=timeout_ms, kafka_client=client
+        )
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise connection.refused(kafka, error) from error
+    finally:
+        for one in made:
+            one.close()
 
 
 def _topic(kafka: settings.Kafka, name: str, partitions: int) -> Wanted:
