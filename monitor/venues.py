@@ -24,10 +24,10 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _KINDS: dict[str, Kind] = {"RMKT": "exchange", "ATSS": "ats", "MLTF": "ats", "SINT": "dealer", "TRFS": "trf"}
 _TRF = frozenset({"FINY", "FINN", "FINC", "FINO", "FINR", "XADF"})
 """FINRA's facilities; ISO 10383 puts some of them under "not specified"."""
-_EXCHANGES = frozenset(
-    ["24EQ", "ARCX", "BATS", "BATY", "CBSX", "EDGA", "EDGX", "EPRL", "IEXG", "LTSE", "MEMX", "XASE", "XBOS", "XCBO"]
-    + ["XCHI", "XCIS", "XNAS", "XNCM", "XNGS", "XNMS", "XNYS", "XPHL", "XPSX"]
-)
+_EXCHANGES = frozenset({
+    "24EQ", "ARCX", "BATS", "BATY", "CBSX", "EDGA", "EDGX", "EPRL", "IEXG", "LTSE", "MEMX", "XASE", "XBOS", "XCBO",
+    "XCHI", "XCIS", "XNAS", "XNCM", "XNGS", "XNMS", "XNYS", "XPHL", "XPSX",
+})  # fmt: skip
 """National securities exchanges for equities, several of which ISO 10383 puts under "not specified"."""
 
 
