@@ -79,7 +79,7 @@ class Located:
         elif get_origin(kind) in (list, tuple) and _holds_struct(get_args(kind)[0]) and isinstance(value, list):
             for i, item in enumerate(value):
                 self._check((*path, i), item, get_args(kind)[0], mistakes)
-        elif get_origin(kind) is dict and _holds_struct(get_args(kind)[1]) and isinstance(value, dict):
+        elif get_origin(kind) is dict and isinstance(value, dict):
             for key, item in value.items():
                 self._check((*path, key), item, get_args(kind)[1], mistakes)
         else:
@@ -146,7 +146,8 @@ def _lines_of(text: str) -> dict[Path, int]:
             continue
         if header := _HEADER.match(line):
             table = _place(_parts(header[2]), header[1] == "[[", counts)
-            lines.setdefault(table, number)
+            for end in range(1, len(table) + 1):
+                lines.setdefault(table[:end], number)
         elif key := _KEY.match(line):
             path = table + _parts(key[1])
             for end in range(len(table) + 1, len(path) + 1):
