@@ -91,6 +91,9 @@ class Order(Struct, frozen=True, kw_only=True):
     fills: int
 
 
+Orders = Iterator[Order]
+
+
 class _Draft(Struct, frozen=True, kw_only=True):
     """The random part of an order, drawn before anything depends on the market."""
 
@@ -109,7 +112,7 @@ class _Draft(Struct, frozen=True, kw_only=True):
 FAULTS: tuple[Fault, ...] = ("slow_route", "outside", "venue", "slow_ack", "receipt", "no_ack", "busted", "slow_fill")
 
 
-def orders(plan: Plan, market: Market) -> Iterator[Order]:
+def orders(plan: Plan, market: Market) -> Orders:
     """The orders of the plan by time of receipt; an order whose symbol has no usable quote is not sent."""
     random = np.random.default_rng(plan.seed)
     step = int(1e9 / plan.orders_per_second)
@@ -223,7 +226,7 @@ def _bust(draft: _Draft, price: int) -> Sent:
     return _report(draft, "H", "4", draft.filled + 2000 * MS, f"X{draft.number}", 0, rest)
 
 
-def messages(planned: Iterator[Order]) -> Iterator[tuple[Sent, Order]]:
+def messages(planned: Orders) -> Iterator[tuple[Sent, Order]]:
     """The messages of all orders by the time they are sent, each with its order; reads ahead only as far as it must."""
     waiting: list[tuple[int, int, Sent, Order]] = []
     count = 0

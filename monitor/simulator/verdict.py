@@ -1,0 +1,151 @@
+"""What the demo found beside what was planted: nothing missed, nothing accused without cause, nothing lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from monitor import events, readback, settings, wire
+from monitor.simulator.router import RULE_OF, Planted
+
+Accusation = tuple[str, str]
+"""Rule and customer's order."""
+
+QUIET_NS = 4_000_000_000
+"""After the last message every deadline of the demo's policy has passed within so long."""
+
+
+class Sent(Struct):
+    """What the router has sent so far."""
+
+    messages: int = 0
+    fills: int = 0
+    last_at: int = 0
+    planted: list[Planted] = field(default_factory=list)
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """The demo's outcome."""
+
+    reports_sent: int
+    reports_published: int
+    """Distinct order events on the topic."""
+    fills_sent: int
+    executions: int
+    """Distinct executions scored."""
+    planted: dict[str, int]
+    """Orders with a planted fault, by the rule that must find it."""
+    findings: dict[str, int]
+    """Orders accused with certainty, by rule; those withdrawn after a bust are counted."""
+    withdrawn: int
+    missed: tuple[Accusation, ...]
+    wrong: tuple[Accusation, ...]
+    """Accused with certainty though nothing was planted."""
+    uncertain: int
+    """Findings that are only possible, or say that it cannot be told."""
+    lost: int
+    duplicated: int
+    fill_to_finding_ms: dict[str, float | None]
+    """From a fill's arrival to its finding's arrival at Kafka, the patience of ``patience_ms`` included."""
+    patience_ms: int
+    restarts: int
+
+
+def tell(kafka: settings.Kafka, patience_ms: int, sent: Sent, restarts: int) -> Told:
+    """Read the topics back and compare them with what was sent."""
+    reports = [r for m in readback.read(kafka, "reports") for r in wire.decode_reports(m.value)]
+    executions = [e for m in readback.read(kafka, "executions") for e in wire.decode_executions(m.value)]
+    findings = [(m.stamped_ms, f) for m in readback.read(kafka, "findings") for f in wire.decode_findings(m.value)]
+    return compare(sent, reports, executions, findings, patience_ms, restarts)
+
+
+def compare(
+    sent: Sent,
+    reports: Iterable[events.ReportLine],
+    executions: Iterable[events.Execution],
+    findings: Iterable[tuple[int, events.Finding]],
+    patience_ms: int,
+    restarts: int,
+) -> Told:
+    """The outcome, from what stands on the topics; repeats of the same event, revision or id count once."""
+    published = {(r.source, r.n, r.part) for r in reports if isinstance(r, events.Report)}
+    scored = {(e.session, e.exec_id) for e in executions}
+    listed = list(findings)
+    planted = {(RULE_OF[p.fault], p.order_id) for p in sent.planted}
+    accused = {(f.rule, f.order_id) for _, f in listed if f.certainty == "confirmed" and f.state != "withdrawn"}
+    return Told(
+        reports_sent=sent.messages,
+        reports_published=len(published),
+        fills_sent=sent.fills,
+        executions=len(scored),
+        planted=_by_rule(planted),
+        findings=_by_rule(accused),
+        withdrawn=len({f.id for _, f in listed if f.state == "withdrawn"}),
+        missed=tuple(sorted(planted - accused)),
+        wrong=tuple(sorted(accused - planted)),
+        uncertain=len({f.id for _, f in listed if f.certainty != "confirmed"}),
+        lost=max(0, sent.messages - len(published)) + max(0, sent.fills - len(scored)),
+        duplicated=max(0, len(published) - sent.messages) + max(0, len(scored) - sent.fills),
+        fill_to_finding_ms=_latency(listed),
+        patience_ms=patience_ms,
+        restarts=restarts,
+    )
+
+
+def settled(kafka: settings.Kafka, sent: Sent) -> bool:
+    """Whether every partition has judged everything up to the last deadline of what was sent."""
+    latest: dict[int, int | None] = {}
+    for message in readback.read(kafka, "line"):
+        latest |= {health.partition: health.settled for health in wire.decode_health(message.value)}
+    until = sent.last_at + QUIET_NS
+    return len(latest) == kafka.partitions and all(at is not None and at >= until for at in latest.values())
+
+
+def as_json(told: Told) -> dict[str, Any]:
+    """The outcome as the demo prints it."""
+    return msgspec.to_builtins(told)  # type: ignore[no-any-return]  # a Struct becomes a dict
+
+
+def wrongs(told: Told) -> list[str]:
+    """What keeps the demo from being a success, one sentence each."""
+    found = []
+    if told.missed:
+        found.append(f"planted and not found: {_shown(told.missed)}")
+    if told.wrong:
+        found.append(f"accused without cause: {_shown(told.wrong)}")
+    if told.lost:
+        found.append(f"{told.lost} messages or fills were lost")
+    if told.duplicated:
+        found.append(f"{told.duplicated} messages or fills counted twice")
+    if not told.reports_sent:
+        found.append("nothing was sent")
+    return found
+
+
+def _by_rule(accusations: set[Accusation]) -> dict[str, int]:
+    rules = sorted(set(RULE_OF.values()))
+    counted = Counter(rule for rule, _ in accusations)
+    return {rule: counted[rule] for rule in sorted({*rules, *counted})}
+
+
+def _latency(findings: list[tuple[int, events.Finding]]) -> dict[str, float | None]:
+    """Percentiles over first tellings of findings about a fill (those found by a deadline have no arrival)."""
+    first: dict[str, float] = {}
+    for stamped_ms, finding in findings:
+        if finding.exec_id is not None and finding.seen is not None and finding.revision == 0:
+            first.setdefault(finding.id, stamped_ms - finding.seen / 1e6)
+    values = sorted(first.values())
+    return {name: _percentile(values, share) for name, share in (("p50", 0.50), ("p99", 0.99))}
+
+
+def _percentile(values: list[float], share: float) -> float | None:
+    return None if not values else round(values[min(len(values) - 1, int(share * len(values)))], 1)
+
+
+def _shown(accusations: tuple[Accusation, ...]) -> str:
+    some = ", ".join(f"{rule} {order}" for rule, order in accusations[:5])
+    return some + (f" and {len(accusations) - 5} more" if len(accusations) > 5 else "")

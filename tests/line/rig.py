@@ -1,0 +1,137 @@
+"""The whole line as its processes, for tests that feed it, kill parts of it and read the topics back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from monitor import events, readback, settings, supervisor, topics, wire
+from monitor.child import Child
+
+SESSION = """
+state = "{state}"
+[kafka]
+bootstrap = ["{bootstrap}"]
+prefix = "{prefix}"
+[listen]
+source = "rig"
+probe = "127.0.0.1:0"
+[[listen.session]]
+name = "rig-router"
+sender = "SORWATCH"
+target = "RIG"
+port = {port}
+heartbeat_seconds = 5
+vendor = "rig"
+[publish]
+clock = "{clock}"
+probe = "127.0.0.1:0"
+[quotes]
+probe = "127.0.0.1:0"
+[watch]
+ties = "{ties}"
+silence_s = 600.0
+session_timeout_s = 6.0
+probe = "127.0.0.1:0"
+{watch}
+[alert]
+page = "127.0.0.1:0"
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def wait_for(what: Callable[[], bool], seconds: float, why: Callable[[], str]) -> None:
+    """Poll until true; fails with the reason when it never is."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.1)  # a poll with a deadline: what is waited for happens in other processes
+
+
+class Rig:
+    """Processes under the shipped supervisor; `kill` is SIGKILL, after which the supervisor starts them again."""
+
+    def __init__(self, directory: Path, config: settings.Settings, children: list[Child]) -> None:
+        self.directory = directory
+        self.settings = config
+        self.supervisor = supervisor.Supervisor(children)
+
+    def kill(self, name: str) -> None:
+        process = self.supervisor.runs[name].process
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        self.supervisor.check()
+
+    def check(self) -> None:
+        self.supervisor.check()
+        assert self.supervisor.mistaken is None, self.supervisor.mistaken
+
+    def logs(self) -> str:
+        ends = (f"== {p.name}\n{p.read_text(errors='replace')[-1500:]}" for p in sorted(self.directory.glob("*.log")))
+        return "\n".join(ends)
+
+    def executions(self) -> dict[str, events.Execution]:
+        """The highest revision of each execution."""
+        kept: dict[str, events.Execution] = {}
+        for message in readback.read(self.settings.kafka, "executions"):
+            for execution in wire.decode_executions(message.value):
+                known = kept.get(execution.exec_id)
+                if known is None or execution.revision > known.revision:
+                    kept[execution.exec_id] = execution
+        return kept
+
+    def findings(self) -> dict[str, events.Finding]:
+        """The highest revision of each finding."""
+        kept: dict[str, events.Finding] = {}
+        for message in readback.read(self.settings.kafka, "findings"):
+            for finding in wire.decode_findings(message.value):
+                known = kept.get(finding.id)
+                if known is None or finding.revision > known.revision:
+                    kept[finding.id] = finding
+        return kept
+
+
+@contextmanager
+def rig(
+    directory: Path,
+    bootstrap: str,
+    prefix: str,
+    quotes: list[str],
+    *,
+    ties: events.Tie = "before",
+    clock: str = "events",
+    watch: str = "",
+    without: tuple[str, ...] = ("alert",),
+) -> Iterator[Rig]:
+    """Start the line with a quote source; ``watch`` is more TOML for its table."""
+    port = free_port()
+    text = SESSION.format(
+        state=directory, bootstrap=bootstrap, prefix=prefix, port=port, ties=ties, clock=clock, watch=watch
+    )
+    path = directory / "sorwatch.toml"
+    path.write_text(text, "utf-8")
+    config = settings.load(str(path))
+    assert topics.ensure(config.kafka) == []
+    line = [c for c in supervisor.line(str(path), quotes[0], directory / "logs") if c.name not in without]
+    children = [_with_words(c, quotes[1:]) if c.name == "quotes" else c for c in line]
+    started = Rig(directory / "logs", config, children)
+    try:
+        yield started
+    finally:
+        started.supervisor.stop()
+        topics.delete(config.kafka)
+
+
+def _with_words(child: Child, words: list[str]) -> Child:
+    return Child(name=child.name, words=(*child.words, *words), log=child.log)
