@@ -21,7 +21,7 @@ POLICY = Path(__file__).with_name("demo_policy.toml")
 UP_S = 60.0
 VENUES_DECLARED = ("XNYS", "ARCX", "XNAS", "BATS", "IEXG")
 """What the demo's policy declares."""
-VENUES_STRANGE = ("EDGA", "XPHL", "MEMX")
+VENUES_STRANGE = ("EDGA", "EPRL", "MEMX")
 """Real venues that it does not."""
 
 SETTINGS = """\
