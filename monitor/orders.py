@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from monitor.events import Quote, Side
+from monitor.events import (
+    Acked,
+    Cancelled,
+    Expired,
+    Filled,
+    OrderKind,
+    Quote,
+    Received,
+    Rejected,
+    Replaced,
+    Restated,
+    Routed,
+    Side,
+    Terms,
+)
 
 NOTHING = Decimal(0)
 """No shares."""
@@ -69,6 +84,10 @@ class Order(Struct, kw_only=True):
     order_id: str
     symbol: str
     session: str
+    source: str = ""
+    """Journal its first event came from: silence about the order means something only as far as that has been heard."""
+    named_only: bool = False
+    """Known only as the parent that a route named."""
     parent_id: str | None = None
     side: Side | None = None
     qty: Decimal | None = None
@@ -92,3 +111,118 @@ class Order(Struct, kw_only=True):
     """Shares of the live fills of its routes; the same shares may be reported at both levels."""
     new_ids: dict[str, str] = field(default_factory=dict)
     """ExecIDs given to corrected executions → the ExecID they were first reported under."""
+
+
+def executed(order: Order) -> Decimal:
+    """Shares executed, counted once where routes and their order both report the same fills."""
+    return max(order.filled, order.filled_below)
+
+
+def tell(order: Order, event: OrderKind, moment: Moment) -> None:
+    """Add one event to the story (fills, busts and corrections apart)."""
+    if order.named_only:
+        order.named_only = False
+        order.session, order.source = event.session, event.source
+    order.side = order.side or event.side
+    order.vendor = order.vendor or event.vendor
+    step = _STEPS.get(type(event))
+    if step is not None:
+        step(order, event, moment)
+
+
+def _received(order: Order, event: Received, moment: Moment) -> None:
+    if order.received is None:
+        order.received = moment
+        _set_terms(order, event)
+        order.order_class = class_of(order, moment.quote)
+
+
+def _routed(order: Order, event: Routed, moment: Moment) -> None:
+    if order.routed is None:
+        order.routed = moment
+        if order.received is None:
+            _set_terms(order, event)
+            order.order_class = class_of(order, moment.quote)
+
+
+def _acked(order: Order, event: Acked, moment: Moment) -> None:
+    if order.acked is None:
+        order.acked = moment
+
+
+def _changed(order: Order, event: Replaced | Restated, moment: Moment) -> None:
+    _set_terms(order, event)
+    complete(order, moment, None)
+
+
+def _rejected(order: Order, event: Rejected, moment: Moment) -> None:
+    finish(order, "rejected", moment)
+
+
+def _cancelled(order: Order, event: Cancelled, moment: Moment) -> None:
+    finish(order, "cancelled", moment)
+
+
+def _expired(order: Order, event: Expired, moment: Moment) -> None:
+    finish(order, "expired", moment)
+
+
+_STEPS: dict[type, Callable[[Order, Any, Moment], None]] = {
+    Received: _received,
+    Routed: _routed,
+    Acked: _acked,
+    Replaced: _changed,
+    Restated: _changed,
+    Rejected: _rejected,
+    Cancelled: _cancelled,
+    Expired: _expired,
+}
+
+
+def finish(order: Order, ending: Ending, moment: Moment) -> None:
+    """The order is over; what comes later does not change when and how."""
+    if order.done is None:
+        order.done, order.ended = moment, ending
+
+
+def complete(order: Order, moment: Moment, leaves: Decimal | None) -> None:
+    """Over when all of its quantity is executed; where that is unknown, when the fill says nothing is left."""
+    full = executed(order) >= order.qty if order.qty is not None else leaves == NOTHING
+    if full and executed(order) > NOTHING:
+        finish(order, "filled", moment)
+
+
+def reopen(order: Order) -> None:
+    """A bust or correction took shares back: an order that had been filled is open again."""
+    if order.ended == "filled" and order.qty is not None and executed(order) < order.qty:
+        order.done = order.ended = None
+
+
+def class_of(order: Order, quote: Quote) -> str:
+    """What kind of order it is against the NBBO at its receipt."""
+    if order.ord_type == "market":
+        return "market"
+    if order.ord_type != "limit" or order.limit is None or order.side is None or quote.state in ("none", "stale"):
+        return "unknown"
+    far = quote.ask if order.side == "buy" else quote.bid
+    if far is None:
+        return "unknown"
+    reaches = order.limit >= far if order.side == "buy" else order.limit <= far
+    return "marketable" if reaches else "resting"
+
+
+def same_fill(fill: Fill, event: Filled) -> bool:
+    """Whether the event reports the execution that is known already, rather than another under its ExecID.
+
+    Its time does not count: where TransactTime(60) is absent it is that of the sending, and changes when sent again.
+    """
+    qty = fill.first_qty if fill.first_qty is not None else fill.qty
+    price = fill.first_price if fill.first_price is not None else fill.price
+    return qty == event.qty and price == event.price
+
+
+def _set_terms(order: Order, event: Terms) -> None:
+    order.qty = event.qty if event.qty is not None else order.qty
+    order.ord_type = event.ord_type or order.ord_type
+    order.limit = event.price if event.price is not None else order.limit
+    order.tif = event.tif or order.tif

@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from monitor.events import Certainty, Execution, OrderKind, Quote, Severity
-from monitor.orders import Fill, Order, Window
+from monitor.orders import Fill, Order
+from monitor.orders import Window as Window
 
 
 class Observation(Struct, frozen=True, kw_only=True):

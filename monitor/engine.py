@@ -1,0 +1,248 @@
+"""The pure engine: told everything, asks nothing.
+
+Events of reports and blocks of quotes go in as they come. When every source has vouched for a time and *patience*
+has passed beyond it, the events up to it are judged in the order in which they happened, each with the NBBO of its
+instant; silences are judged between them, at their own times. It reads no clock: the time of day is told (`wall`),
+and only decides when a source that says nothing is waited for no longer.
+
+One engine per partition, used by the worker and by replay alike: live equals replay.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from monitor import snapshot
+from monitor.blocks import Block
+from monitor.book import NO_QUOTE, Book, quote_of
+from monitor.certainty import budget
+from monitor.events import Ended, Filled, OrderKind, Report, ReportLine, SessionEvent, Tick, Tie
+from monitor.ledger import Ledger
+from monitor.orders import Order
+from monitor.policy import Policy
+from monitor.sequencer import Held, Sequencer
+from monitor.sessions import Sessions
+from monitor.stories import Joined, Output, Stories
+from rules.rule import Rule
+
+QUOTE_CLOCK = "nbbo"
+"""Names the quotes' clock among the policy's budgets; without a budget of its own it is taken as exact."""
+
+
+class EngineConfig(Struct, frozen=True, kw_only=True):
+    """How one engine judges and what it remembers."""
+
+    tie: Tie = "before"
+    patience_ns: int = 250_000_000
+    """How long after its time an event is judged, so that a late quote still counts."""
+    silence_ns: int = 30_000_000_000
+    """A source that says nothing for so long is set aside."""
+    closed_kept: int = 2000
+    """Finished orders remembered for busts and corrections."""
+    open_most: int = 200_000
+    """Open orders beyond which the one heard of longest ago is forgotten, and counted."""
+    held_most: int = 100_000
+    """Events beyond which the oldest are judged without a quote: they cannot tell."""
+
+
+class Engine:
+    """Sequence → join → rules → findings."""
+
+    def __init__(self, policy: Policy, rules: Sequence[Rule], config: EngineConfig) -> None:
+        self.policy = policy
+        self.config = config
+        self.reach_ns = max(policy.budgets.values(), default=0) + policy.budgets.get(QUOTE_CLOCK, 0)
+        self.hold_ns = max(config.patience_ns, self.reach_ns)
+        self.settled: int | None = None
+        """Everything up to here has been judged."""
+        self.book = Book(self.reach_ns)
+        self.sequencer = Sequencer(config.silence_ns)
+        self.ledger = Ledger(config.closed_kept, config.open_most)
+        self.stories = Stories(policy, rules, config.tie, self.ledger)
+        self.known = Sessions()
+        self.counted = dict.fromkeys(("reports", "quotes", "duplicates", "overflowed", "late_quotes"), 0)
+        self._read_again_until: dict[str, int] = {}
+
+    @property
+    def watermark(self) -> int | None:
+        """Everything up to here has been heard from every source that is waited for."""
+        return self.sequencer.watermark()
+
+    @property
+    def held(self) -> int:
+        """Events waiting to be judged."""
+        return self.sequencer.held
+
+    @property
+    def open_orders(self) -> int:
+        """Customers' orders that are not over."""
+        return self.ledger.open_orders
+
+    @property
+    def sources(self) -> dict[str, int]:
+        """Last tick of each source."""
+        return {name: s.tick for name, s in self.sequencer.sources.items() if s.tick is not None}
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Sources set aside."""
+        return self.sequencer.silent()
+
+    @property
+    def sessions(self) -> dict[str, Literal["up", "down"]]:
+        """FIX sessions as of the time judged."""
+        return self.known.states
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What has been counted since the first start."""
+        counts = self.counted | self.stories.counts | self.known.counts
+        repeats = self.counted["duplicates"] + self.sequencer.duplicates
+        counts["duplicates"] = self.stories.counts["duplicates"] + repeats
+        counts["late_quotes"] += self.book.late
+        counts["silent_sources"] = self.sequencer.set_aside
+        counts["forgotten"] = self.ledger.forgotten
+        return counts
+
+    def report(self, event: ReportLine) -> None:
+        """Hold one event of reports; a tick or an end is heeded at once."""
+        if isinstance(event, Tick):
+            self.sequencer.tick(event.source, "reports", event.at)
+        elif isinstance(event, Ended):
+            self.sequencer.end(event.source, "reports")
+        else:
+            self.counted["reports"] += 1
+            self.sequencer.hold(event)
+
+    def block(self, block: Block, token: int) -> None:
+        """Hold one block of quotes; ``token`` is where it can be read again."""
+        known = self.sequencer.sources.get(block.source)
+        if known is not None and block.n <= known.last_n:
+            self.counted["duplicates"] += 1
+            return
+        source = self.sequencer.spoke(block.source, "nbbo")
+        source.last_n = block.n
+        again = block.n <= self.read_until(block.source)
+        self.book.add(block, token, repeat=again)
+        self.counted["quotes"] += 0 if again else len(block)
+        if block.through is not None:
+            self.sequencer.tick(block.source, "nbbo", block.through)
+        if block.ended:
+            self.sequencer.end(block.source, "nbbo")
+
+    def wall(self, now_ns: int) -> None:
+        """The time of day: sources silent for too long are set aside."""
+        self.sequencer.wall(now_ns)
+
+    def advance(self) -> Output:
+        """Judge all that the watermark allows."""
+        if self.sequencer.all_ended():
+            return self.drain()
+        overdue = self.sequencer.overflow(self.config.held_most)
+        if overdue is not None:
+            self._judge_blindly(overdue)
+        watermark = self.sequencer.watermark()
+        if watermark is not None:
+            self._judge(watermark - self.hold_ns)
+        return self.stories.take_output()
+
+    def drain(self) -> Output:
+        """No more input will come: judge everything; silences that were not heard out are at most possible."""
+        newest = self.sequencer.newest()
+        if newest is not None:
+            self._judge(newest)
+        self.stories.ring(None, self._heard)
+        return self.stories.take_output()
+
+    def first_unsettled(self) -> int | None:
+        """Token of the first block that is not wholly in the book."""
+        self.settle()
+        return self.book.first_waiting()
+
+    def settle(self) -> None:
+        """Write into the book all that will not be asked for any more."""
+        if self.settled is not None:
+            self.book.settle(self.settled, eager=True)
+
+    def snapshot(self) -> bytes:
+        """All that another engine needs to go on, the blocks from `first_unsettled` on excepted."""
+        return snapshot.encode(self)
+
+    @classmethod
+    def restore(cls, data: bytes, policy: Policy, rules: Sequence[Rule], config: EngineConfig) -> Engine:
+        """An engine that goes on where `snapshot` left off; raises `monitor.snapshot.UnreadableSnapshot`."""
+        engine = cls(policy, rules, config)
+        snapshot.decode(data, engine)
+        return engine
+
+    def read_again(self, until: dict[str, int]) -> None:
+        """After a restart: blocks up to these numbers were read before; what of them is settled is passed over."""
+        self._read_again_until = until
+
+    def read_until(self, source: str) -> int:
+        """Newest block of a source that had been read before the restart."""
+        return self._read_again_until.get(source, -1)
+
+    def _judge(self, until: int) -> None:
+        """Judge every event up to ``until``, and every silence before it."""
+        settled = self.settled
+        until = until if settled is None else max(until, settled)
+        events = self.sequencer.release(until)
+        self._tell(events, self._joined([e for e in events if isinstance(e, Report)], settled))
+        self.settled = until
+        self.stories.ring(until, self._heard)
+        self.book.settle(until)
+
+    def _judge_blindly(self, until: int) -> None:
+        """Too many events wait: the oldest are judged as if there were no quotes."""
+        events = self.sequencer.release(until)
+        self.counted["overflowed"] += len(events)
+        self._tell(events, [Joined(e, NO_QUOTE, None) for e in events if isinstance(e, Report)])
+        self.settled = until if self.settled is None else max(until, self.settled)
+
+    def _tell(self, events: list[Held], joined: list[Joined]) -> None:
+        """Events and silences in the order of their times; a silence broken at its very deadline was none."""
+        stories, each = self.stories, iter(joined)
+        for event in events:
+            stories.ring(event.at, self._heard)
+            if isinstance(event, SessionEvent):
+                self.known.tell(event)
+            else:
+                stories.tell(next(each))
+
+    def _joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
+        """Each event with the NBBO of its instant, all looked up together; the late ones, which come first, without."""
+        late = 0 if settled is None else bisect_left(events, settled, key=_at)
+        asking = events[late:]
+        joined = [Joined(event, NO_QUOTE, None, True) for event in events[:late]]
+        if asking:
+            rows, windows = self.book.look(
+                [e.symbol for e in asking],
+                [e.at for e in asking],
+                [self._span(e.clock) if type(e) is Filled else -1 for e in asking],
+                inclusive=self.config.tie == "at-or-before",
+            )
+            stale, silent = self.policy.stale_after_ns, self.sequencer.quotes_silent_since()
+            for event, row, window in zip(asking, rows, windows, strict=True):
+                joined.append(Joined(event, quote_of(row, event.at, stale, silent), window))
+        return joined
+
+    def _span(self, clock: str) -> int:
+        """By how much a time of that clock and one of the quotes' may differ in truth, either way."""
+        budgets = self.policy.budgets
+        return budget(budgets, clock) + budgets.get(QUOTE_CLOCK, 0)
+
+    def _heard(self, order: Order, at: int) -> str | None:
+        """Why silence about an order up to ``at`` proves nothing."""
+        until = self.sequencer.heard_until(order.source)
+        if until is None or until < at:
+            return "the drop copy had not been heard up to the deadline"
+        return self.known.doubt(order.session)
+
+
+def _at(event: OrderKind) -> int:
+    return event.at

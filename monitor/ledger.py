@@ -1,0 +1,221 @@
+"""Every order that is open, and as many finished ones as may still be busted or corrected.
+
+Orders are kept in *families*: a customer's order with all routes of it, and what rules have said of them. A family is
+what is remembered, written into a snapshot and forgotten as one. A finished family is remembered until ``kept`` later
+ones have finished; one that rules have found something about four times as long.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct, field
+
+from monitor.events import Limit, OrderKind
+from monitor.orders import NOTHING, Order, executed
+from rules.rule import Verdict
+
+FLAGGED_LONGER = 4
+"""How many times longer a finished family with findings is remembered."""
+
+
+class Told(Struct, kw_only=True):
+    """What was last said of one subject."""
+
+    order_id: str
+    rule: str
+    verdict: Verdict
+    limit: Limit
+    exec_id: str | None
+    venue: str | None
+    at: int
+    seen: int | None
+    revision: int = 0
+    live: bool = True
+    """False once withdrawn."""
+
+
+class Family(Struct, kw_only=True):
+    """A customer's order, its routes, what was said of them and what is to be asked again."""
+
+    root: str
+    symbol: str
+    orders: dict[str, Order] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
+    """By order, rule and subject."""
+    alarms: dict[str, int] = field(default_factory=dict)
+    """When silence about an order, rule and subject would be a finding."""
+    finished: bool = False
+    touched: int = 0
+    """Place in the order of use; only for keeping that order over a restart."""
+
+    def order(self) -> Order:
+        """The customer's order."""
+        return self.orders[self.root]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Family)
+
+
+def decode_family(data: bytes) -> Family:
+    """A family from its bytes; raises ``msgspec.DecodeError``."""
+    return _decoder.decode(data)
+
+
+class Ledger:
+    """Families by the orders in them."""
+
+    def __init__(self, kept: int, open_most: int) -> None:
+        self.kept = kept
+        self.open_most = open_most
+        self.forgotten = 0
+        """Families given up while open because there were too many."""
+        self._of: dict[tuple[str, str], Family] = {}
+        self._open: OrderedDict[int, Family] = OrderedDict()
+        self._closed: OrderedDict[int, Family] = OrderedDict()
+        self._flagged: OrderedDict[int, Family] = OrderedDict()
+        self._execs: dict[tuple[str, str], str] = {}
+        self._bytes: dict[int, bytes] = {}
+        self._clock = 0
+
+    @property
+    def open_orders(self) -> int:
+        """Customers' orders that are not over."""
+        return len(self._open)
+
+    def find(self, symbol: str, order_id: str) -> Family | None:
+        """The family of an order."""
+        return self._of.get((symbol, order_id))
+
+    def take(self, event: OrderKind) -> tuple[Family, Order]:
+        """The order an event is about and its family, opened when new and joined to its parent's when that is named."""
+        family = self._of.get((event.symbol, event.order_id))
+        if family is None:
+            family = self._begin(event, event.order_id, named_only=False)
+        order = family.orders[event.order_id]
+        parent = event.parent_id
+        if parent is not None and order.parent_id is None and parent != order.order_id:
+            family = self._join(event, order, family, parent)
+        return family, order
+
+    def touch(self, family: Family) -> None:
+        """The family has changed: it goes to the end of its queue, and what falls off the front is forgotten."""
+        self._unqueue(family)
+        family.finished = all(order.done is not None or order.named_only for order in family.orders.values())
+        self._clock += 1
+        family.touched = self._clock
+        queue = self._queue(family)
+        queue[self._clock] = family
+        most = self._most(queue)
+        while len(queue) > most:
+            _, oldest = queue.popitem(last=False)
+            self.forgotten += queue is self._open
+            self._forget(oldest)
+
+    def executed_at(self, symbol: str, exec_id: str) -> str | None:
+        """The order an execution belongs to."""
+        return self._execs.get((symbol, exec_id))
+
+    def learn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
+        """Remember whose execution it is."""
+        self._execs[symbol, exec_id] = order_id
+
+    def snapshot(self) -> list[bytes]:
+        """Every family's bytes, in the order of use; what has not changed since the last time is not encoded again."""
+        families = sorted(self._families(), key=lambda f: f.touched)
+        return [self._encoded(family) for family in families]
+
+    def restore(self, families: list[bytes]) -> None:
+        """Put back what `snapshot` gave."""
+        for data in families:
+            family = decode_family(data)
+            self._clock = family.touched
+            self._queue(family)[family.touched] = family
+            self._bytes[family.touched] = data
+            for order in family.orders.values():
+                self._of[order.symbol, order.order_id] = family
+                for exec_id in (*order.fills, *order.new_ids):
+                    self._execs[order.symbol, exec_id] = order.order_id
+
+    def alarms(self) -> Iterator[tuple[Family, str, int]]:
+        """Every alarm that is set."""
+        for family in self._families():
+            for key, at in family.alarms.items():
+                yield family, key, at
+
+    def _begin(self, event: OrderKind, order_id: str, *, named_only: bool) -> Family:
+        order = Order(
+            order_id=order_id,
+            symbol=event.symbol,
+            session=event.session,
+            source=event.source,
+            named_only=named_only,
+        )
+        family = Family(root=order_id, symbol=event.symbol, orders={order_id: order})
+        self._of[event.symbol, order_id] = family
+        return family
+
+    def _join(self, event: OrderKind, order: Order, family: Family, parent_id: str) -> Family:
+        """Put an order and its routes under its parent; a loop of parents is not followed."""
+        above = self._of.get((event.symbol, parent_id))
+        if above is family:
+            return family
+        if above is None:
+            above = self._begin(event, parent_id, named_only=True)
+        order.parent_id = parent_id
+        above.orders[parent_id].children.append(order.order_id)
+        self._unqueue(family)
+        above.orders.update(family.orders)
+        above.told.update(family.told)
+        above.alarms.update(family.alarms)
+        for order_id in family.orders:
+            self._of[event.symbol, order_id] = above
+        credit(above, order, NOTHING)
+        return above
+
+    def _families(self) -> Iterator[Family]:
+        for queue in (self._open, self._closed, self._flagged):
+            yield from queue.values()
+
+    def _queue(self, family: Family) -> OrderedDict[int, Family]:
+        if not family.finished:
+            return self._open
+        return self._flagged if family.told else self._closed
+
+    def _most(self, queue: OrderedDict[int, Family]) -> int:
+        if queue is self._open:
+            return self.open_most
+        return self.kept * FLAGGED_LONGER if queue is self._flagged else self.kept
+
+    def _unqueue(self, family: Family) -> None:
+        self._bytes.pop(family.touched, None)
+        for queue in (self._open, self._closed, self._flagged):
+            queue.pop(family.touched, None)
+
+    def _forget(self, family: Family) -> None:
+        self._bytes.pop(family.touched, None)
+        for order in family.orders.values():
+            self._of.pop((order.symbol, order.order_id), None)
+            for exec_id in (*order.fills, *order.new_ids):
+                self._execs.pop((order.symbol, exec_id), None)
+
+    def _encoded(self, family: Family) -> bytes:
+        data = self._bytes.get(family.touched)
+        if data is None:
+            data = self._bytes[family.touched] = _encoder.encode(family)
+        return data
+
+
+def credit(family: Family, order: Order, before: Decimal) -> None:
+    """Carry a change of what an order has executed up to its parents; ``before`` is what it had executed."""
+    change = executed(order) - before
+    while change != NOTHING and order.parent_id is not None and order.parent_id in family.orders:
+        parent = family.orders[order.parent_id]
+        had = executed(parent)
+        parent.filled_below += change
+        change = executed(parent) - had
+        order = parent

@@ -1,0 +1,170 @@
+"""The order of happening: events wait until every source has vouched for their time, then leave in order.
+
+Order is decided by content, (time, source, number, part), never by arrival. The *watermark* is the least of the last
+ticks of the sources still waited for; both streams, reports and quotes, must have spoken. A source that says nothing
+for too long is set aside and the others go on; when it speaks again it is waited for again. A source that has ended
+is not waited for; when all have, nothing holds time back.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Literal
+
+from msgspec import Struct
+
+from monitor.events import OrderKind, SessionKind
+
+Stream = Literal["reports", "nbbo"]
+STREAMS: tuple[Stream, ...] = ("reports", "nbbo")
+Held = OrderKind | SessionKind
+"""What waits to be judged."""
+Entry = tuple[int, str, int, int, int, Held]
+
+
+class Source(Struct, kw_only=True):
+    """What a source has promised, and when it was last heard by the time of day."""
+
+    stream: Stream
+    tick: int | None = None
+    """Everything of it up to here has been heard."""
+    ended: bool = False
+    silent: bool = False
+    heard: int | None = None
+    last_n: int = -1
+    """For quotes: the newest block heard, by number; what comes again is a repeat."""
+
+
+class Sequencer:
+    """Held events and the promises of their sources."""
+
+    def __init__(self, silence_ns: int) -> None:
+        self.silence_ns = silence_ns
+        self.sources: dict[str, Source] = {}
+        self.duplicates = 0
+        """Events that came twice while they waited."""
+        self.set_aside = 0
+        """Times that a source fell silent."""
+        self._now: int | None = None
+        self._first_now: int | None = None
+        self._heap: list[Entry] = []
+        self._arrived = 0
+
+    @property
+    def held(self) -> int:
+        """Events that wait."""
+        return len(self._heap)
+
+    def hold(self, event: Held) -> None:
+        """Let an event wait for its turn."""
+        self.spoke(event.source, "reports")
+        self.put_back(event)
+
+    def put_back(self, event: Held) -> None:
+        """Let an event wait that had been heard before a restart."""
+        self._arrived += 1
+        heapq.heappush(self._heap, (event.at, event.source, event.n, event.part, self._arrived, event))
+
+    def spoke(self, name: str, stream: Stream) -> Source:
+        """The source said something: it is waited for (again)."""
+        source = self.sources.get(name)
+        if source is None:
+            source = self.sources[name] = Source(stream=stream)
+        source.heard = self._now
+        source.ended = source.silent = False
+        return source
+
+    def tick(self, name: str, stream: Stream, at: int) -> None:
+        """The source's promise: everything of it up to ``at`` has been heard."""
+        source = self.spoke(name, stream)
+        if source.tick is None or at > source.tick:
+            source.tick = at
+
+    def end(self, name: str, stream: Stream) -> None:
+        """The source has nothing more to say."""
+        self.spoke(name, stream).ended = True
+
+    def wall(self, now: int) -> None:
+        """The time of day: sources that have been silent for too long are set aside."""
+        self._now = now
+        if self._first_now is None:
+            self._first_now = now
+        for source in self.sources.values():
+            if source.heard is None:
+                source.heard = now
+            elif now - source.heard > self.silence_ns and not source.ended and not source.silent:
+                source.silent = True
+                self.set_aside += 1
+
+    def silent(self) -> tuple[str, ...]:
+        """Sources set aside, by name; a stream that never had one by the stream's."""
+        names = [name for name, source in self.sources.items() if source.silent]
+        return tuple(sorted(names + [stream for stream in STREAMS if self._never_came(stream)]))
+
+    def watermark(self) -> int | None:
+        """Everything up to here has been heard from every source that is waited for; ``None`` before that is so."""
+        if not all(self._spoken(stream) for stream in STREAMS):
+            return None
+        ticks = [source.tick for source in self.sources.values()]
+        awaited = [s.tick for s in self.sources.values() if not s.ended and not s.silent]
+        if None in awaited:
+            return None
+        known = [tick for tick in awaited if tick is not None]
+        if known:
+            return min(known)
+        return max((tick for tick in ticks if tick is not None), default=None)
+
+    def all_ended(self) -> bool:
+        """Every source there is has ended, and both streams have had one."""
+        streams = {source.stream for source in self.sources.values()}
+        return len(streams) == len(STREAMS) and all(source.ended for source in self.sources.values())
+
+    def quotes_silent_since(self) -> int | None:
+        """Where all sources of quotes still expected have been set aside: the last instant any vouched for."""
+        quotes = [s for s in self.sources.values() if s.stream == "nbbo" and not s.ended]
+        if not quotes or not all(source.silent for source in quotes):
+            return None
+        return max((s.tick for s in quotes if s.tick is not None), default=0)
+
+    def heard_until(self, name: str) -> int | None:
+        """How far a source has vouched for itself."""
+        source = self.sources.get(name)
+        return source.tick if source is not None else None
+
+    def release(self, until: int | None) -> list[Held]:
+        """Take the events up to ``until`` (all when ``None``), in order, each once."""
+        released: list[Held] = []
+        heap = self._heap
+        last: tuple[int, str, int, int] | None = None
+        while heap and (until is None or heap[0][0] <= until):
+            at, source, n, part, _, event = heapq.heappop(heap)
+            if last == (at, source, n, part):
+                self.duplicates += 1
+                continue
+            last = (at, source, n, part)
+            released.append(event)
+        return released
+
+    def overflow(self, most: int) -> int | None:
+        """Time up to which events must leave unjudged so that no more than ``most`` wait; ``None`` when none must."""
+        excess = len(self._heap) - most
+        return heapq.nsmallest(excess, self._heap)[-1][0] if excess > 0 else None
+
+    def waiting(self) -> list[Held]:
+        """The events that wait, in order."""
+        return [entry[-1] for entry in sorted(self._heap)]
+
+    def newest(self) -> int | None:
+        """The latest time anything was said about."""
+        times = [source.tick for source in self.sources.values() if source.tick is not None]
+        times += [entry[0] for entry in self._heap]
+        return max(times, default=None)
+
+    def _spoken(self, stream: Stream) -> bool:
+        return any(source.stream == stream for source in self.sources.values()) or self._never_came(stream)
+
+    def _never_came(self, stream: Stream) -> bool:
+        """No source of the stream has spoken in all the time that a source is waited for."""
+        if self._first_now is None or self._now is None or self._now - self._first_now <= self.silence_ns:
+            return False
+        return all(source.stream != stream for source in self.sources.values())
