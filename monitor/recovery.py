@@ -1,0 +1,89 @@
+"""Takes a partition up where its last checkpoint left it, and fetches what the consumer group passes over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import structlog
+
+from monitor import checkpoint
+from monitor.checkpoint import Checkpoint, UnreadableCheckpoint
+from monitor.partition import Judge, MakeJudge, Partition, Position, Topic
+from monitor.rereader import Bounds, Record, Rereader
+
+log = structlog.get_logger()
+
+LOOK_BACK = 24
+"""Records of a checkpoint partition that are looked at: a frozen worker may have written older ones last."""
+
+
+async def restore(number: int, rereader: Rereader, make: MakeJudge) -> Partition:
+    """The partition as its furthest usable checkpoint has it, or a new one from the beginning of both topics."""
+    reports = await rereader.bounds("reports", number)
+    nbbo = await rereader.bounds("nbbo", number)
+    for found in await _checkpoints(number, rereader):
+        try:
+            judge = make(found.engine)
+        except UnreadableCheckpoint as error:
+            log.error("a checkpoint cannot be used, trying an older one", partition=number, why=str(error))  # noqa: TRY400 - the sentence says it
+            continue
+        return _restored(found, judge, reports, nbbo)
+    log.info("no checkpoint: from the beginning", partition=number, reports=reports.begin, nbbo=nbbo.begin)
+    return Partition(number, make(None), Position(reports=reports.begin, nbbo=nbbo.begin))
+
+
+def _restored(found: Checkpoint, judge: Judge, reports: Bounds, nbbo: Bounds) -> Partition:
+    start = Position(
+        reports=_start(found.partition, "reports", found.reports_next, reports),
+        nbbo=_start(found.partition, "nbbo", found.nbbo_next, nbbo),
+    )
+    partition = Partition(found.partition, judge, start, found)
+    partition.counts["lost_messages"] += max(0, start.reports - found.reports_next)
+    partition.counts["lost_messages"] += max(0, start.nbbo - found.nbbo_next)
+    log.info("restored", partition=found.partition, generation=found.generation, reports=start.reports, nbbo=start.nbbo)
+    return partition
+
+
+async def passed_over(partition: Partition, topic: Topic, upto: int, rereader: Rereader) -> AsyncIterator[Record]:
+    """The messages from where the partition stands up to, not including, ``upto``."""
+    begin = (await rereader.bounds(topic, partition.number)).begin
+    if begin > partition.next[topic]:
+        partition.counts["lost_messages"] += begin - partition.next[topic]
+        log.error(
+            "messages were deleted before they were read: raise the topic's retention",
+            topic=topic,
+            partition=partition.number,
+            first=partition.next[topic],
+            last=begin - 1,
+        )
+        partition.next[topic] = begin
+    async for record in rereader.read(topic, partition.number, partition.next[topic], upto):
+        yield record
+
+
+async def _checkpoints(number: int, rereader: Rereader) -> list[Checkpoint]:
+    """The last checkpoints, furthest first."""
+    bounds = await rereader.bounds("checkpoints", number)
+    begin = max(bounds.begin, bounds.end - LOOK_BACK)
+    readable = []
+    async for record in rereader.read("checkpoints", number, begin, bounds.end):
+        try:
+            readable.append(checkpoint.decode(record.value or b""))
+        except UnreadableCheckpoint as error:
+            log.warning("a checkpoint cannot be used", partition=number, offset=record.offset, why=str(error))
+    return checkpoint.furthest_first(c for c in readable if c.partition == number)
+
+
+def _start(number: int, topic: Topic, wanted: int, there: Bounds) -> int:
+    """Where to read on, when what is wanted may have been deleted, or the topic made anew."""
+    if there.begin <= wanted <= there.end:
+        return wanted
+    log.error(
+        "the checkpoint stands outside its topic, reading from the topic's beginning",
+        topic=topic,
+        partition=number,
+        checkpoint=wanted,
+        begin=there.begin,
+        end=there.end,
+    )
+    return there.begin

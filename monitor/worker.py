@@ -1,0 +1,303 @@
+"""The worker: takes messages in, sends verdicts out, writes checkpoints, and only then acknowledges.
+
+It knows nothing of Faust: `monitor.app` hands it arrivals and tells it which partitions are its own. Between two
+awaits the state of a partition is always whole, so a timer may look at it at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from msgspec import Struct, field
+
+from monitor import checkpoint, recovery, wire
+from monitor.doorkeeper import Headers
+from monitor.events import SCHEMA, Execution, Finding
+from monitor.outlet import Outlet, Parcel, TooLarge
+from monitor.partition import Judged, MakeJudge, Partition, Position, Topic, Unreadable
+from monitor.rereader import Rereader
+from monitor.settings import Watch
+from monitor.watch_metrics import Meters
+
+log = structlog.get_logger()
+Line = TypeVar("Line", Execution, Finding)
+
+LINES_BYTES = 256 << 10
+"""Largest message of several lines."""
+QUIET_S = 2.0
+"""A topic from which nothing arrives for so long is looked at directly."""
+LONGEST_STEP_NS = 1_000_000_000
+"""Time that passes between two ticks beyond this is not attended time."""
+LEAVE_S = 8.0
+"""How long a partition's last checkpoint may take when it is given up."""
+SCHEMA_HEADER = ("schema", str(SCHEMA).encode())
+
+
+class Arrival(Struct, frozen=True, kw_only=True, weakref=True):
+    """One message as it came, and how to acknowledge it."""
+
+    topic: Topic
+    partition: int
+    offset: int
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    acknowledge: Callable[[], object]
+
+
+class Seat(Struct, kw_only=True, eq=False):
+    """One partition that is ours, with what the worker has to remember about it."""
+
+    partition: Partition
+    unacknowledged: dict[Topic, deque[Arrival]] = field(default_factory=lambda: {"reports": deque(), "nbbo": deque()})
+    heard: dict[Topic, float] = field(default_factory=dict)
+    """When something last arrived or the topic was seen to be read to its end, seconds."""
+    latencies: list[int] = field(default_factory=list)
+    changed: bool = False
+    due: float
+    """When the next checkpoint is due."""
+    written: float
+    """When the last one was written."""
+    writing: asyncio.Task[None] | None = None
+    ticked: int
+    """Time of day at the last tick, ns."""
+    attended: int
+    """The time of day less all the time in which nothing could be heard, ns."""
+
+    def attend(self, now: int) -> bool:
+        """Let time pass if both topics can be heard; answers whether it has."""
+        passed, self.ticked = min(now - self.ticked, LONGEST_STEP_NS), now
+        at = time.monotonic()
+        if passed <= 0 or any(at - heard > 2 * QUIET_S for heard in self.heard.values()):
+            return False
+        self.attended += passed
+        return True
+
+    def acknowledge(self, position: Position) -> int:
+        """Acknowledge, in order, what a written checkpoint covers; answers how many."""
+        count = 0
+        upto: dict[Topic, int] = {"reports": position.reports, "nbbo": position.nbbo}
+        for topic, waiting in self.unacknowledged.items():
+            while waiting and waiting[0].offset < upto[topic]:
+                waiting.popleft().acknowledge()
+                count += 1
+        return count
+
+
+class Worker:
+    """Everything that happens to the partitions that are ours."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        make: MakeJudge,
+        outlet: Outlet,
+        rereader: Rereader,
+        meters: Meters,
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._watch, self._make, self._outlet, self._rereader = watch, make, outlet, rereader
+        self._meters, self._now = meters, now
+        self._lock = asyncio.Lock()
+        self.assigned: set[int] = set()
+        self.joined = False
+        """Whether the group has ever answered."""
+        self.seats: dict[int, Seat] = {}
+        self.broken = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Something went wrong that must end the process."""
+        if self.failure is None:
+            self.failure = error
+        self.broken.set()
+
+    def assign(self, numbers: Iterable[int]) -> None:
+        """These partitions are ours from now on."""
+        self.assigned = set(numbers)
+        self.joined = True
+
+    async def take(self, arrival: Arrival) -> None:
+        """Take a message in: restore its partition if need be, fetch what was passed over, skip what is known."""
+        async with self._lock:
+            if arrival.partition not in self.assigned:
+                return
+            seat = self.seats.get(arrival.partition) or await self._sit(arrival.partition)
+            await self._reach(seat, arrival.topic, arrival.offset)
+            seat.unacknowledged[arrival.topic].append(arrival)
+            if arrival.offset >= seat.partition.next[arrival.topic]:
+                self._feed(seat, arrival.topic, arrival.offset, arrival.value, arrival.headers)
+        await self._outlet.room()
+
+    async def sit(self) -> None:
+        """Take up the partitions that are ours and have not said anything yet."""
+        for number in sorted(self.assigned - self.seats.keys()):
+            async with self._lock:
+                if number in self.assigned and number not in self.seats:
+                    await self._sit(number)
+
+    async def _sit(self, number: int) -> Seat:
+        partition = await recovery.restore(number, self._rereader, self._make)
+        at = time.monotonic()
+        period = self._watch.checkpoint_s
+        share = number % 8 / 8 * period  # so that the partitions' checkpoints do not all fall together
+        now = self._now()
+        seat = Seat(partition=partition, due=at + period / 2 + share, written=at, ticked=now, attended=now)
+        seat.heard = {"reports": at, "nbbo": at}
+        self.seats[number] = seat
+        return seat
+
+    async def _reach(self, seat: Seat, topic: Topic, offset: int) -> None:
+        """Fetch what lies between where the partition stands and ``offset``: the group has passed over it."""
+        partition = seat.partition
+        if offset <= partition.next[topic]:
+            return
+        log.warning("fetching what was passed over", topic=topic, partition=partition.number, upto=offset)
+        async for record in recovery.passed_over(partition, topic, offset, self._rereader):
+            self._feed(seat, topic, record.offset, record.value, record.headers)
+        partition.next[topic] = offset
+
+    def _feed(self, seat: Seat, topic: Topic, offset: int, value: bytes | None, headers: Headers) -> None:
+        seat.changed = True
+        seat.heard[topic] = time.monotonic()
+        self._meters.taken(topic)
+        try:
+            seat.partition.take(topic, offset, value, headers)
+        except Unreadable as error:
+            self._dead_letter(seat.partition.number, topic, offset, value or b"", str(error))
+        self._ship(seat, seat.partition.judge.advance())
+
+    def _dead_letter(self, number: int, topic: str, offset: int, value: bytes, why: str) -> None:
+        log.warning("unreadable message", topic=topic, partition=number, offset=offset, why=why)
+        self._meters.dead_letter(topic)
+        said = {"reason": why[:500], "topic": topic, "partition": str(number), "offset": str(offset)}
+        headers = (SCHEMA_HEADER, *((name, text.encode()) for name, text in said.items()))
+        self._outlet.post(Parcel(topic="dead_letters", partition=0, value=value, headers=headers))
+
+    def _ship(self, seat: Seat, judged: Judged) -> None:
+        if not judged.executions and not judged.findings:
+            return
+        seat.changed = True
+        self._meters.judged(judged)
+        for value, _ in _messages(judged.executions):
+            self._post("executions", seat, value, None)
+        for value, findings in _messages(judged.findings):
+            self._post("findings", seat, value, partial(self._told, seat, findings))
+
+    def _post(self, topic: str, seat: Seat, value: bytes, told: Callable[[int], None] | None) -> None:
+        number = seat.partition.number
+        self._outlet.post(Parcel(topic=topic, partition=number, value=value, headers=(SCHEMA_HEADER,), told=told))
+
+    def _told(self, seat: Seat, findings: Iterable[Finding], at: int) -> None:
+        taken = [at - f.seen for f in findings if f.seen is not None and f.exec_id is not None]
+        seat.latencies.extend(taken)
+        self._meters.latencies(taken)
+
+    def tick(self) -> None:
+        """Tell the engines the time of day, and judge what that allows."""
+        now = self._now()
+        for seat in self.seats.values():
+            # while Kafka is away, or we were stopped, nothing can be heard: that is not a source's silence
+            if seat.attend(now):
+                seat.partition.judge.wall(seat.attended)
+            self._ship(seat, seat.partition.judge.advance())
+
+    async def listen(self) -> None:
+        """Look directly at topics from which nothing arrives: read to their end, or is the consumer stuck?"""
+        for seat in list(self.seats.values()):
+            for topic, heard in list(seat.heard.items()):
+                if time.monotonic() - heard < QUIET_S / 2:
+                    continue
+                async with self._lock:
+                    await self._listen(seat, topic)
+
+    async def _listen(self, seat: Seat, topic: Topic) -> None:
+        number = seat.partition.number
+        if self.seats.get(number) is not seat:
+            return
+        end = (await self._rereader.bounds(topic, number)).end
+        if end <= seat.partition.next[topic]:
+            seat.heard[topic] = time.monotonic()
+        elif time.monotonic() - seat.heard[topic] > 2 * QUIET_S:
+            await self._reach(seat, topic, end)
+
+    def health(self) -> None:
+        """Say how each partition is, on ``line``."""
+        for seat in self.seats.values():
+            latencies, seat.latencies = tuple(seat.latencies), []
+            told = seat.partition.health(self._now(), latencies, self._watch.patience_ms * 1_000_000)
+            self._meters.health(told, self._now(), time.monotonic() - seat.written)
+            self._outlet.post(
+                Parcel(topic="line", partition=0, value=wire.encode_lines([told]), headers=(SCHEMA_HEADER,))
+            )
+
+    def write_due(self) -> None:
+        """Begin the checkpoints that are due; the events go on meanwhile."""
+        at = time.monotonic()
+        for seat in self.seats.values():
+            if at >= seat.due and (seat.writing is None or seat.writing.done()):
+                seat.due = at + self._watch.checkpoint_s
+                if seat.changed:
+                    seat.writing = asyncio.create_task(self._write(seat), name=f"checkpoint-{seat.partition.number}")
+                    seat.writing.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    async def _write(self, seat: Seat) -> None:
+        """Verdicts acknowledged, then the checkpoint acknowledged, then the events it covers: in this order."""
+        began = time.monotonic()
+        seat.changed = False
+        position = seat.partition.position()
+        number = seat.partition.number
+        record = checkpoint.encode(seat.partition.checkpoint(self._now()))
+        await self._outlet.settled()
+        try:
+            sent = self._outlet.post(
+                Parcel(topic="checkpoints", partition=number, value=record, key=str(number).encode())
+            )
+        except TooLarge as error:
+            log.error("a checkpoint is too large to be written: too much is held", partition=number, error=str(error))  # noqa: TRY400 - the message says all
+            return
+        await self._outlet.settled(sent)
+        seat.acknowledge(position)
+        seat.written = time.monotonic()
+        self._meters.checkpoint(number, len(record), seat.written - began)
+
+    async def release(self, numbers: Iterable[int]) -> None:
+        """Give partitions up: a last checkpoint of each, as far as Kafka lets us, then forget them."""
+        leaving = set(numbers)
+        self.assigned -= leaving
+        async with self._lock:
+            seats = [seat for number in sorted(leaving) if (seat := self.seats.pop(number, None)) is not None]
+            if not seats:
+                return
+            try:
+                await asyncio.wait_for(asyncio.gather(*(self._leave(seat) for seat in seats)), LEAVE_S)
+            except TimeoutError:
+                log.warning("left without a last checkpoint: Kafka did not answer", partitions=sorted(leaving))
+
+    async def _leave(self, seat: Seat) -> None:
+        if seat.writing is not None:
+            await seat.writing
+        await self._write(seat)
+
+
+def _messages(lines: Iterable[Line]) -> Iterable[tuple[bytes, list[Line]]]:
+    """Lines together with what they say, several to a message, none larger than it should be."""
+    body, said = bytearray(), list[Line]()
+    for line in lines:
+        text = wire.encode_lines([line])
+        if body and len(body) + len(text) > LINES_BYTES:
+            yield bytes(body), said
+            body, said = bytearray(), []
+        body += text
+        said.append(line)
+    if body:
+        yield bytes(body), said

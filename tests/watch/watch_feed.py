@@ -1,0 +1,117 @@
+"""Sends made-up reports and quote blocks to Kafka, as publisher and feed would, for tests of the worker."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+
+import numpy as np
+from kafka import KafkaProducer
+from msgspec import Struct
+
+from monitor import blocks, settings, wire
+from monitor.blocks import Block
+from monitor.events import Filled, ReportLine, Tick
+
+SYMBOLS = tuple(f"S{i:03d}" for i in range(24))
+START = 1_760_000_000_000_000_000
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """One message of either topic."""
+
+    topic: str
+    partition: int
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def slices(count: int, partitions: int, seed: int = 1) -> Iterator[list[Sent]]:
+    """Messages of ``count`` slices of 20 ms: quotes and fills of each, and a tick of both topics at its end."""
+    rng = random.Random(seed)  # noqa: S311 - test data
+    n = 0
+    last: dict[int, int] = defaultdict(lambda: wire.NOTHING_BEFORE)
+    for i in range(count):
+        begin, end = START + i * 20_000_000, START + (i + 1) * 20_000_000
+        fills: dict[int, list[ReportLine]] = defaultdict(list)
+        for _ in range(rng.randrange(6)):
+            symbol = rng.choice(SYMBOLS)
+            fills[wire.partition_of(symbol, partitions)].append(fill(n, symbol, begin + rng.randrange(20_000_000)))
+            n += 1
+        sent: list[Sent] = []
+        for p in range(partitions):
+            lines = [*fills[p], Tick(source="dropcopy", n=n, at=end, seen=end)]
+            first = fills[p][0].n if fills[p] else n
+            sent.append(reports(p, lines, first, n, last[p]))
+            last[p] = n
+            sent.append(Sent(topic="nbbo", partition=p, value=blocks.encode(_block(rng, i, p, partitions, begin, end))))
+        n += 1
+        rng.shuffle(sent)
+        yield sent
+
+
+def fill(n: int, symbol: str, at: int, exec_id: str | None = None) -> Filled:
+    return Filled(
+        source="dropcopy",
+        n=n,
+        at=at,
+        seen=at,
+        session="s",
+        symbol=symbol,
+        order_id=f"o{n}",
+        exec_id=exec_id or f"e{n}",
+        qty=Decimal(100),
+        price=10_000_000_000,
+    )
+
+
+def reports(partition: int, lines: list[ReportLine], first: int, last: int, prev: int) -> Sent:
+    return Sent(
+        topic="reports",
+        partition=partition,
+        value=wire.encode_lines(lines),
+        headers=tuple(wire.headers("dropcopy", first, last, prev)),
+    )
+
+
+def _block(rng: random.Random, n: int, p: int, partitions: int, begin: int, end: int) -> Block:
+    mine = [s for s in SYMBOLS if wire.partition_of(s, partitions) == p]
+    rows = sorted((rng.randrange(begin, end), rng.randrange(len(mine))) for _ in range(rng.randrange(1, 9)))
+    bid = np.array([rng.randrange(9_000_000_000, 10_000_000_000) for _ in rows], np.int64)
+    size = np.full(len(rows), 100, np.int64)
+    return Block(
+        source="nbbo",
+        n=n,
+        symbols=tuple(mine),
+        time=np.array([t for t, _ in rows], np.int64),
+        symbol=np.array([s for _, s in rows], np.int32),
+        bid=bid,
+        ask=bid + 10_000_000,
+        bid_size=size,
+        ask_size=size,
+        through=end,
+    )
+
+
+class Sender:
+    """Sends in order; `flush` waits until Kafka has everything."""
+
+    def __init__(self, kafka: settings.Kafka) -> None:
+        self._kafka = kafka
+        self._producer = KafkaProducer(bootstrap_servers=list(kafka.servers), linger_ms=1)
+
+    def send(self, sent: Sent) -> None:
+        self._producer.send(
+            wire.topic(self._kafka.prefix, sent.topic),
+            value=sent.value,
+            partition=sent.partition,
+            headers=list(sent.headers),
+        )
+
+    def flush(self) -> None:
+        self._producer.flush()
+
+    def close(self) -> None:
+        self._producer.close()

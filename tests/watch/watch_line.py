@@ -1,0 +1,85 @@
+"""Workers as processes of their own, and what they have told on Kafka."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from monitor import readback, settings, wire
+from monitor.events import Execution, Finding
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for a condition; fails when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+class Watcher:
+    """One worker process."""
+
+    def __init__(self, config: Path, log: Path, command: tuple[str, ...] | None = None) -> None:
+        self.log = log
+        words = command or (str(HERE / "watch_process.py"), str(config))
+        with log.open("ab") as out:
+            self.process = subprocess.Popen([sys.executable, *words], stdout=out, stderr=out, cwd=ROOT)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"did not stop: {self.said()[-3000:]}") from None
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8")
+
+    def probe_port(self) -> int:
+        until(lambda: '"event": "probe"' in self.said() or "probe" in self.said())
+        lines = [json.loads(line) for line in self.said().splitlines() if line.startswith("{")]
+        return int(next(line["port"] for line in reversed(lines) if line.get("event") == "probe"))
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.probe_port()}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+def executions(kafka: settings.Kafka) -> dict[str, Execution]:
+    """The newest revision of every execution told."""
+    found: dict[str, Execution] = {}
+    for message in readback.read(kafka, "executions"):
+        for e in wire.decode_executions(message.value):
+            if e.exec_id not in found or found[e.exec_id].revision <= e.revision:
+                found[e.exec_id] = e
+    return found
+
+
+def findings(kafka: settings.Kafka) -> dict[str, Finding]:
+    """The newest revision of every finding told."""
+    found: dict[str, Finding] = {}
+    for message in readback.read(kafka, "findings"):
+        for f in wire.decode_findings(message.value):
+            if f.id not in found or found[f.id].revision <= f.revision:
+                found[f.id] = f
+    return found
