@@ -1,0 +1,188 @@
+"""FIX log files → the same events as a live session gives.
+
+Nothing in a log stops the reading: lines without a message are rejected and counted with their numbers, messages
+printed twice are told once and named, and a damaged archive is read as far as it goes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct, field
+
+from fix_ingest.decode import Decoder
+from fix_ingest.dialect import Dialect
+from fix_ingest.logshapes import is_remark, messages
+from fix_ingest.message import Broken, frame_fault, parse, text_of
+from fix_ingest.record import Record
+from fix_ingest.values import time_ns
+from monitor.events import ReportLine
+from monitor.located import Mistake, Mistaken
+from monitor.venue_files import shipped
+from monitor.venues import Venues
+
+NAMED = 1_000
+"""So many rejected lines and duplicates are named; all are counted."""
+
+_LONGEST_LINE = 1 << 20
+_REMEMBERED = 500_000
+"""Messages whose repetition is recognised."""
+_TRANSPORT = frozenset({"8", "9", "10", "43", "97", "122"})
+"""Fields in which a message sent again differs from the first time."""
+
+
+class Place(Struct, frozen=True):
+    """A line of a log."""
+
+    path: str
+    line: int
+    what: str
+
+
+class LogCounts(Struct):
+    """What was found in the logs read so far."""
+
+    messages: int = 0
+    events: int = 0
+    garbled: int = 0
+    """Messages that could not be used; each is told as an event with its reason."""
+    rejected: int = 0
+    """Lines without a message."""
+    remarks: int = 0
+    """Lines that tell of the session, such as QuickFIX/J events."""
+    duplicates: int = 0
+    """Messages that stood in the log before, and were not told again."""
+    bad_frames: int = 0
+    """Messages whose header, length or checksum is wrong or missing; in a log that alone does not matter."""
+    places: list[Place] = field(default_factory=list)
+    """The first rejected lines and duplicates, and what was damaged."""
+
+
+class LogReader:
+    """Reads logs one after another as one source: numbers rise over all of them, and chains go on."""
+
+    def __init__(self, source: str, dialect: Dialect, venues: Venues | None = None) -> None:
+        self.counts = LogCounts()
+        self.decoder = Decoder(source, {}, shipped() if venues is None else venues, otherwise=dialect, live=False)
+        self._sessions: dict[frozenset[str], str] = {}
+        self._seen: dict[bytes, Place] = {}
+        self._n = 0
+        self._last = 0
+
+    def read(self, path: str) -> Iterator[ReportLine]:
+        """Events of one log, in the order of its lines; raises `Mistaken` when the file cannot be opened."""
+        for place, message in self._messages(path):
+            body = message.encode()
+            if self._known_before(place, message):
+                continue
+            self.counts.messages += 1
+            self.counts.bad_frames += frame_fault(body) is not None
+            yield from self._events(body)
+
+    def _events(self, body: bytes) -> list[ReportLine]:
+        self._n += 1
+        record = self._record(body)
+        events = self.decoder.decode(record)
+        self.counts.events += len(events)
+        self.counts.garbled = self.decoder.counts["garbled"]
+        return events
+
+    def _record(self, body: bytes) -> Record:
+        """A journal record: seen when it was sent, for the log does not say when it came."""
+        message = parse(body, framed=False)
+        top = {} if isinstance(message, Broken) else message.top
+        times = (time_ns(top.get(tag, "")) for tag in ("52", "60"))
+        self._last = next((time for time in times if time is not None), self._last)
+        return Record(self._n, self._last, self._session(top), "message", body)
+
+    def _session(self, top: dict[str, str]) -> str:
+        """``sender->target`` as first seen: both directions of a conversation are one session."""
+        pair = (top.get("49", "?"), top.get("56", "?"))
+        return self._sessions.setdefault(frozenset(pair), "->".join(pair))
+
+    def _known_before(self, place: Place, message: str) -> bool:
+        key = _identity(message)
+        first = self._seen.get(key)
+        if first is not None:
+            self.counts.duplicates += 1
+            self._name(place, f"same message as {first.path}:{first.line}")
+            return True
+        self._seen[key] = place
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return False
+
+    def _messages(self, path: str) -> Iterator[tuple[Place, str]]:
+        for number, raw in self._lines(path):
+            line = text_of(raw).rstrip("\r\n")
+            place = Place(path, number, "")
+            found = False
+            for message in messages(line):
+                found = True
+                yield place, message
+            if found or not line.strip():
+                continue
+            if is_remark(line):
+                self.counts.remarks += 1
+            else:
+                self.counts.rejected += 1
+                self._name(place, f"no FIX message: {line.strip()[:80]!r}")
+
+    def _lines(self, path: str) -> Iterator[tuple[int, bytes]]:
+        try:
+            raw = Path(path).expanduser().open("rb")
+        except (OSError, ValueError) as error:
+            raise Mistaken(path, [Mistake(None, f"log cannot be read: {error}")]) from None
+        with raw:
+            number = 1
+            try:
+                for number, line in _cut(_unpacked(raw)):
+                    yield number, line
+            except (OSError, EOFError, zlib.error) as error:
+                self._name(Place(path, number, ""), f"damaged from here on: {error}")
+
+    def _name(self, place: Place, what: str) -> None:
+        if len(self.counts.places) < NAMED:
+            self.counts.places.append(Place(place.path, place.line, what))
+
+
+def read_log(path: str, source: str, dialect: Dialect) -> Iterator[ReportLine]:
+    """Events of one log by itself; use `LogReader` for several, and for the counts."""
+    return LogReader(source, dialect).read(path)
+
+
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    """The log itself, also when it is gzipped, whatever its name says."""
+    magic = raw.read(2)
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw) if magic == b"\x1f\x8b" else raw  # type: ignore[return-value]  # reads alike
+
+
+def _cut(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers; a log without newlines is cut before a message so that no line is boundless."""
+    number, rest = 1, b""
+    while line := rest + stream.readline(_LONGEST_LINE):
+        rest = b""
+        if not line.endswith(b"\n") and len(line) >= _LONGEST_LINE:
+            at = line.rfind(b"8=FIX")
+            if at > 0:
+                line, rest = line[:at], line[at:]
+        yield number, line
+        number += line.endswith(b"\n")
+
+
+def _identity(message: str) -> bytes:
+    """Digest of what makes a message the same when it is printed or sent again (PossDup: by its original time)."""
+    fields = [chunk.partition("=") for chunk in message.split("\x01") if chunk]
+    original = next((value for tag, _, value in fields if tag == "122"), None)
+    digest = blake2b(digest_size=12)
+    for tag, _, value in fields:
+        if tag not in _TRANSPORT:
+            said = original if tag == "52" and original else value
+            digest.update(f"{tag}={said}\x01".encode())
+    return digest.digest()
