@@ -1,0 +1,65 @@
+"""The demo's verdict cannot be had for nothing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from monitor import events
+from monitor.simulator.router import Planted
+from monitor.simulator.verdict import Sent, Told, compare, wrongs
+
+LIMIT = events.Limit(name="l", value="v", policy="p", effective="2000-01-01", approved_by="a", reason="r")
+
+
+def finding(order: str, rule: str = "poor_fill", **changed: object) -> events.Finding:
+    fields: dict[str, object] = {
+        "id": f"{rule}/{order}", "revision": 0, "state": "raised", "rule": rule, "rule_version": 1, "severity": "warning",
+        "certainty": "confirmed", "factor": "f", "title": "t", "order_id": order, "route_id": None, "exec_id": "E",
+        "subject": "s", "symbol": "S", "side": "buy", "qty": None, "cost": None, "venue": None, "vendor": None,
+        "session": "A", "order_class": None, "at": 1, "seen": 1_000_000, "evidence": {}, "limit": LIMIT, "tie": "before",
+        "reason": "r", "steps": (),
+    }  # fmt: skip
+    return events.Finding(**(fields | changed))  # type: ignore[arg-type]  # a table of changes to a valid finding
+
+
+def filled(n: int) -> events.Filled:
+    ids = {"session": "A", "symbol": "S", "order_id": "SIM-1", "exec_id": f"E{n}"}
+    return events.Filled(source="demo", n=n, at=1, seen=1, qty=Decimal(1), price=1, **ids)
+
+
+def told(sent: Sent, reports: list[events.ReportLine], found: list[tuple[int, events.Finding]]) -> Told:
+    return compare(sent, reports, [], found, 250, 0)
+
+
+SENT = Sent(messages=2, fills=0, planted=[Planted("outside", "SIM-1", "S")])
+REPORTS: list[events.ReportLine] = [filled(1), filled(2)]
+
+
+def test_found_what_was_planted_and_nothing_else() -> None:
+    outcome = told(SENT, [*REPORTS, filled(1)], [(301, finding("SIM-1"))])
+    assert wrongs(outcome) == []
+    assert (outcome.reports_published, outcome.lost, outcome.duplicated) == (2, 0, 0)
+    assert outcome.fill_to_finding_ms == {"p50": 300.0, "p99": 300.0}
+
+
+def test_a_missed_fault_is_told() -> None:
+    assert "planted and not found: poor_fill SIM-1" in wrongs(told(SENT, REPORTS, []))
+    possible = [(301, finding("SIM-1", certainty="possible"))]
+    assert "planted and not found: poor_fill SIM-1" in wrongs(told(SENT, REPORTS, possible))
+
+
+def test_a_false_accusation_is_told_unless_it_is_only_possible() -> None:
+    found = [(301, finding("SIM-1")), (301, finding("SIM-2"))]
+    assert wrongs(told(SENT, REPORTS, found)) == ["accused without cause: poor_fill SIM-2"]
+    found[1] = (301, finding("SIM-2", certainty="possible"))
+    assert wrongs(told(SENT, REPORTS, found)) == []
+
+
+def test_what_is_lost_or_doubled_is_told() -> None:
+    found = [(301, finding("SIM-1"))]
+    assert wrongs(told(SENT, REPORTS[:1], found)) == ["1 messages or fills were lost"]
+    assert wrongs(told(SENT, [*REPORTS, filled(3)], found)) == ["1 messages or fills counted twice"]
+
+
+def test_nothing_sent_is_no_success() -> None:
+    assert "nothing was sent" in wrongs(told(Sent(), [], []))
