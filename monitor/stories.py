@@ -289,12 +289,12 @@ class Stories:
                     self._set(family, order, rule, answer)
                 else:
                     told = Told(
-                        order_id=order.order_id,
+                        order_id=(root if answer.about == "root" else order).order_id,
                         rule=rule.name,
                         verdict=answer,
                         limit=limit_of(answer, authority),
                         exec_id=None if fill is None else fill.exec_id,
-                        venue=venue,
+                        venue=venue if answer.about == "order" else None,
                         at=event.at if answer.at is None else answer.at,
                         seen=event.seen,
                     )
@@ -348,7 +348,8 @@ class Stories:
     def _take_back(self, family: Family, order: Order, fill: Fill) -> None:
         """Withdraw every finding that rests on a busted execution."""
         for told in family.told.values():
-            if told.live and told.order_id == order.order_id and told.exec_id == fill.exec_id:
+            about = (order.order_id, family.order().order_id)
+            if told.live and told.order_id in about and told.exec_id == fill.exec_id:
                 self._withdraw(family, told, f"execution {fill.exec_id} was busted")
 
     def _withdraw(self, family: Family, told: Told, reason: str) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from monitor import certainty, quality
 from monitor.certainty import Judged
 from monitor.events import Corrected, Filled, Quote, Side
-from monitor.orders import Fill, Moment
+from monitor.orders import Fill, Moment, Order
 from rules.rule import Answers, Observation, Rule, Verdict
 from rules.words import dollars, nano
 
@@ -45,7 +45,7 @@ def observe(seen: Observation, limits: Limits) -> Answers:
     if fill is None or fill.auction or not isinstance(seen.event, Filled | Corrected):
         return
     yield _at_execution(seen, fill, limits)
-    if seen.root.received is not None and (seen.root.order_class or "unknown") in limits.receipt_classes:
+    if seen.root.received is not None and _held_to_receipt(seen.root, limits):
         yield _at_receipt(seen, fill, seen.root.received, limits)
 
 
@@ -80,6 +80,12 @@ def _at_receipt(seen: Observation, fill: Fill, received: Moment, limits: Limits)
         judged = Judged("confirmed", "worse than the NBBO that stood when the order was received")
     title = f"{_did(side, fill)} {dollars(excess)} worse than the NBBO {_shown(received.quote)} at receipt"
     return _fires(seen, fill, subject, title, "receipt_tolerance_usd", limits.receipt_tolerance_usd, excess, judged)
+
+
+def _held_to_receipt(root: Order, limits: Limits) -> bool:
+    """Stop and pegged orders are priced by what happens after their receipt."""
+    plain = root.ord_type in (None, "market", "limit")
+    return plain and (root.order_class or "unknown") in limits.receipt_classes
 
 
 def _fires(
@@ -198,7 +204,8 @@ RULE = Rule(
         "5. Several from one venue: consider taking the venue out until it is explained; record the decision."
     ),
     blind_to=(
-        "Orders whose receipt is not in the drop copy are not compared with the NBBO at receipt. Displayed size and "
+        "Orders whose receipt is not in the drop copy, stop and pegged orders are not compared with the NBBO at "
+        "receipt. Displayed size and "
         "odd-lot quotes are not looked at: an order larger than the size displayed may fill outside the best price "
         "for that reason alone. Exceptions of Rule 611 (sweeps, flickering quotes, benchmark prices) are not told "
         "apart."

@@ -8,7 +8,7 @@ be a finding). The engine, not the rule, stamps id, revision, policy and steps, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -43,6 +43,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     subject: str
     """What of the order is meant, stable across revisions: ``fill:<exec_id>``, ``ack->fill``."""
     fires: bool
+    about: Literal["order", "root"] = "order"
+    """Whose finding it is: of the order the event is about, or of the customer's order above it."""
     certainty: Certainty = "confirmed"
     title: str = ""
     evidence: dict[str, int | float | str | bool | None] = {}

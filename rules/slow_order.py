@@ -49,6 +49,7 @@ TO_ACK = Hop("route->ack", lambda limits: limits.route_to_ack_ms)
 TO_FILL = Hop("ack->fill", lambda limits: limits.ack_to_fill_ms)
 TO_DONE = Hop("receipt->done", lambda limits: limits.receipt_to_done_ms)
 
+ACKED_SOMEWHERE = "no route had come when its time was over, but an acknowledgement: it may be from a venue"
 UNREPORTED = "the route is not in the drop copy: the time to it cannot be told"
 
 
@@ -62,15 +63,16 @@ def observe(seen: Observation, limits: Limits) -> Answers:
 
 def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict | None:
     """Judge a deadline that has come: a finding when the answer is still missing."""
-    name = alarm.subject.split(":", 1)[0]
-    hop, start, answered = _asked(name, order, root, limits)
+    hop, start, answered = _asked(alarm.subject, order, root, limits)
     if start is None or answered:
         return None
     limit = _limit_ns(hop, limits)
     waited = alarm.at - start.at
+    doubted = hop is TO_ROUTE and root.acked is not None
     return Verdict(
         subject=alarm.subject,
         fires=True,
+        certainty="possible" if doubted else "confirmed",
         title=f"No answer for {hop.name} after {duration(waited)}, limit {duration(limit)}",
         evidence={
             "hop": hop.name,
@@ -83,16 +85,16 @@ def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict 
         limit_name=_limit_name(hop),
         limit_value=duration(limit),
         at=start.at + limit,
-        reason="nothing had come when its time was over",
+        reason=ACKED_SOMEWHERE if doubted else "nothing had come when its time was over",
     )
 
 
 def _received(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     if seen.order is not seen.root or seen.order.received is None:
         return
-    yield _deadline(TO_ROUTE, TO_ROUTE.name, seen.order.received, limits)
+    yield _deadline(TO_ROUTE, seen.order.received, limits)
     if _timed(seen.root, seen.root, limits):
-        yield _deadline(TO_DONE, TO_DONE.name, seen.order.received, limits)
+        yield _deadline(TO_DONE, seen.order.received, limits)
 
 
 def _routed(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
@@ -100,8 +102,8 @@ def _routed(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     if order.routed is None or order.routed.at != seen.event.at:
         return
     if received is not None and _is_first_route(seen):
-        yield _answer(seen, TO_ROUTE, TO_ROUTE.name, received, limits)
-    yield _deadline(TO_ACK, _subject(TO_ACK, order), order.routed, limits)
+        yield _answer(seen, TO_ROUTE, received, limits)
+    yield _deadline(TO_ACK, order.routed, limits)
 
 
 def _acked(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
@@ -109,15 +111,15 @@ def _acked(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     if order.acked is None or order.acked.at != seen.event.at or order.fills:
         return
     if order.routed is not None:
-        yield _answer(seen, TO_ACK, _subject(TO_ACK, order), order.routed, limits)
-    else:
+        yield _answer(seen, TO_ACK, order.routed, limits)
+    elif order is not seen.root or order.acked.venue is not None:
         yield from _unreported(seen)
     if _timed(order, seen.root, limits):
-        yield _deadline(TO_FILL, _subject(TO_FILL, order), order.acked, limits)
+        yield _deadline(TO_FILL, order.acked, limits)
 
 
 def _filled(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
-    if len(seen.order.fills) == 1:
+    if seen.fill is not None and next(iter(seen.order.fills)) == seen.fill.exec_id:
         yield from _answered_at_venue(seen, limits)
 
 
@@ -127,7 +129,7 @@ def _ended(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     yield from _answered_at_venue(seen, limits)
     received = seen.root.received
     if seen.order is seen.root and received is not None and not _went_out(seen.root):
-        yield _answer(seen, TO_ROUTE, TO_ROUTE.name, received, limits)
+        yield _answer(seen, TO_ROUTE, received, limits)
 
 
 def _answered_at_venue(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
@@ -135,9 +137,9 @@ def _answered_at_venue(seen: Observation, limits: Limits) -> Iterator[Verdict | 
     order = seen.order
     if order.acked is not None:
         if _timed(order, seen.root, limits):
-            yield _answer(seen, TO_FILL, _subject(TO_FILL, order), order.acked, limits)
+            yield _answer(seen, TO_FILL, order.acked, limits)
     elif order.routed is not None:
-        yield _answer(seen, TO_ACK, _subject(TO_ACK, order), order.routed, limits)
+        yield _answer(seen, TO_ACK, order.routed, limits)
     elif isinstance(seen.event, Filled) or order is not seen.root:
         yield from _unreported(seen)
 
@@ -147,7 +149,7 @@ def _finished(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     if root.received is None or root.done is None or root.done.at != seen.event.at:
         return
     if _timed(root, root, limits):
-        yield _answer(seen, TO_DONE, TO_DONE.name, root.received, limits)
+        yield _answer(seen, TO_DONE, root.received, limits)
 
 
 _STEPS: dict[type, Callable[[Observation, Limits], Iterator[Verdict | Alarm]]] = {
@@ -168,19 +170,21 @@ def _asked(name: str, order: Order, root: Order, limits: Limits) -> tuple[Hop, M
     if name == TO_ACK.name:
         return TO_ACK, order.routed, order.acked is not None or bool(order.fills) or order.done is not None
     if name == TO_FILL.name:
-        return TO_FILL, order.acked, bool(order.fills) or order.done is not None or not _timed(order, root, limits)
+        return TO_FILL, order.acked, _worked(order) or order.done is not None or not _timed(order, root, limits)
     return TO_DONE, root.received, root.done is not None or not _timed(root, root, limits)
 
 
-def _answer(seen: Observation, hop: Hop, subject: str, start: Moment, limits: Limits) -> Verdict:
+def _answer(seen: Observation, hop: Hop, start: Moment, limits: Limits) -> Verdict:
     event, limit = seen.event, _limit_ns(hop, limits)
+    about: Literal["order", "root"] = "root" if hop in (TO_ROUTE, TO_DONE) else "order"
     elapsed = event.at - start.at
     judged = certainty.hop(elapsed, limit, start.clock, event.clock, seen.budgets)
     if judged is None:
-        return Verdict(subject=subject, fires=False, reason="answered within its limit")
+        return Verdict(subject=hop.name, fires=False, about=about, reason="answered within its limit")
     return Verdict(
-        subject=subject,
+        subject=hop.name,
         fires=True,
+        about=about,
         certainty=judged.certainty,
         title=f"{hop.name} took {duration(elapsed)}, limit {duration(limit)}",
         evidence={
@@ -205,11 +209,11 @@ def _unreported(seen: Observation) -> Iterator[Verdict]:
     root = seen.root
     others = [child for child in root.children if child != seen.order.order_id]
     if root.received is not None and root.routed is None and not others:
-        yield Verdict(subject=TO_ROUTE.name, fires=False, reason=UNREPORTED)
+        yield Verdict(subject=TO_ROUTE.name, fires=False, about="root", reason=UNREPORTED)
 
 
-def _deadline(hop: Hop, subject: str, start: Moment, limits: Limits) -> Alarm:
-    return Alarm(subject=subject, at=start.at + _limit_ns(hop, limits))
+def _deadline(hop: Hop, start: Moment, limits: Limits) -> Alarm:
+    return Alarm(subject=hop.name, at=start.at + _limit_ns(hop, limits))
 
 
 def _is_first_route(seen: Observation) -> bool:
@@ -217,7 +221,14 @@ def _is_first_route(seen: Observation) -> bool:
 
 
 def _went_out(root: Order) -> bool:
-    return bool(root.children) or root.routed is not None or root.acked is not None or bool(root.fills)
+    """Whether the order left the router; an acknowledgement that names no venue may be the router's own."""
+    acked_at_venue = root.acked is not None and root.acked.venue is not None
+    return bool(root.children) or root.routed is not None or bool(root.fills) or acked_at_venue
+
+
+def _worked(order: Order) -> bool:
+    """Whether anything was executed or is being worked below: then the wait at this level is over."""
+    return bool(order.fills) or bool(order.children)
 
 
 def _timed(order: Order, root: Order, limits: Limits) -> bool:
@@ -232,10 +243,6 @@ def _class_now(order: Order) -> str:
     if order.order_class == "marketable" and first is not None:
         return class_of(order, first.quote)
     return order.order_class or "unknown"
-
-
-def _subject(hop: Hop, order: Order) -> str:
-    return f"{hop.name}:{order.order_id}"
 
 
 def _limit_ns(hop: Hop, limits: Limits) -> int:
