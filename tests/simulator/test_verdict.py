@@ -13,12 +13,35 @@ LIMIT = events.Limit(name="l", value="v", policy="p", effective="2000-01-01", ap
 
 def finding(order: str, rule: str = "poor_fill", **changed: object) -> events.Finding:
     fields: dict[str, object] = {
-        "id": f"{rule}/{order}", "revision": 0, "state": "raised", "rule": rule, "rule_version": 1, "severity": "warning",
-        "certainty": "confirmed", "factor": "f", "title": "t", "order_id": order, "route_id": None, "exec_id": "E",
-        "subject": "s", "symbol": "S", "side": "buy", "qty": None, "cost": None, "venue": None, "vendor": None,
-        "session": "A", "order_class": None, "at": 1, "seen": 1_000_000, "evidence": {}, "limit": LIMIT, "tie": "before",
-        "reason": "r", "steps": (),
-    }  # fmt: skip
+        "id": f"{rule}/{order}",
+        "revision": 0,
+        "state": "raised",
+        "rule": rule,
+        "rule_version": 1,
+        "severity": "warning",
+        "certainty": "confirmed",
+        "factor": "f",
+        "title": "t",
+        "order_id": order,
+        "route_id": None,
+        "exec_id": "E",
+        "subject": "s",
+        "symbol": "S",
+        "side": "buy",
+        "qty": None,
+        "cost": None,
+        "venue": None,
+        "vendor": None,
+        "session": "A",
+        "order_class": None,
+        "at": 1,
+        "seen": 1_000_000,
+        "evidence": {},
+        "limit": LIMIT,
+        "tie": "before",
+        "reason": "r",
+        "steps": (),
+    }
     return events.Finding(**(fields | changed))  # type: ignore[arg-type]  # a table of changes to a valid finding
 
 
