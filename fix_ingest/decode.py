@@ -110,7 +110,9 @@ class Decoder:
 
     def _order(self, record: Record, message: Message, habits: Habits, meaning: MessageMeaning) -> ReportLine:
         chains = self._lineage.of(record.session)
-        case = Case(message, record, self.source, habits, chains, self._venues, self.counts, self._live)
+        elsewhere = habits.dialect.parents_session
+        parents = chains if elsewhere is None else self._lineage.of(elsewhere)
+        case = Case(message, record, self.source, habits, chains, parents, self._venues, self.counts, self._live)
         try:
             return _ORDERS[meaning](case)
         except Unusable as unusable:

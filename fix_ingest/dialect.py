@@ -94,6 +94,10 @@ class Dialect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tags: Tags = field(default_factory=Tags)
     parent: tuple[Rung, ...] = ()
     """How a route names its parent: rungs tried in turn."""
+    parents_session: str | None = None
+    """Name of the session on which the parents' orders come, when it is not this one."""
+    without_parent: Literal["received", "routed"] = "received"
+    """What a NewOrderSingle is that names no parent: the customer's order, or a route whose parent is not told."""
     exec_types: dict[str, Meaning] = {}
     """ExecType(150) → meaning, where it differs from the standard."""
     trans_types: dict[str, Meaning] = {}

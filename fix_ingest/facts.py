@@ -43,6 +43,7 @@ class Case:
         source: str,
         habits: Habits,
         chains: Chains,
+        parents: Chains,
         venues: Venues,
         counts: Counter[str],
         live: bool,
@@ -53,6 +54,7 @@ class Case:
         self.source = source
         self.habits = habits
         self.chains = chains
+        self.parents = parents
         self.venues = venues
         self.counts = counts
         self.live = live
@@ -142,7 +144,7 @@ class Case:
     def _parent(self) -> tuple[str | None, str | None]:
         """The parent by the first id of its own chain, and the rung that named it."""
         parent, link = self.habits.parent(self.top, self.client)
-        return (None if parent is None else self.chains.roots.get(parent, parent)), link
+        return (None if parent is None else self.parents.roots.get(parent, parent)), link
 
     def _fields(self, at: int, root: str, known: Known, symbol: str, ladder: Ladder) -> dict[str, Any]:
         top, record, habits = self.top, self.record, self.habits

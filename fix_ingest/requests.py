@@ -7,10 +7,11 @@ from monitor.events import Received, Rejected, Routed, Status
 
 
 def order(case: Case) -> Received | Routed:
-    """A copy of NewOrderSingle: a route when it names its parent, else a customer's order; raises `Unusable`."""
+    """A copy of NewOrderSingle: a route when it names its parent, else as the dialect has it; raises `Unusable`."""
     facts, known = case.new(case.habits.tags.venue)
     terms = case.terms()
-    return Received(**facts, **terms) if known.parent is None else Routed(**facts, **terms)
+    route = known.parent is not None or case.habits.dialect.without_parent == "routed"
+    return Routed(**facts, **terms) if route else Received(**facts, **terms)
 
 
 def replace_request(case: Case) -> Status:
