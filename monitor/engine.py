@@ -29,8 +29,8 @@ from monitor.sessions import Sessions
 from monitor.stories import Joined, Output, Stories
 from rules.rule import Rule
 
-QUOTE_CLOCK = "nbbo"
-"""Names the quotes' clock among the policy's budgets; without a budget of its own it is taken as exact."""
+QUOTE_CLOCK = "quotes"
+"""Names the quotes' clock among the policy's budgets."""
 
 
 class EngineConfig(Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class Engine:
     def __init__(self, policy: Policy, rules: Sequence[Rule], config: EngineConfig) -> None:
         self.policy = policy
         self.config = config
-        self.reach_ns = max(policy.budgets.values(), default=0) + policy.budgets.get(QUOTE_CLOCK, 0)
+        self.reach_ns = max(policy.budgets.values(), default=0) + budget(policy.budgets, QUOTE_CLOCK)
         self.hold_ns = max(config.patience_ns, self.reach_ns)
         self.settled: int | None = None
         """Everything up to here has been judged."""
@@ -233,8 +233,7 @@ class Engine:
 
     def _span(self, clock: str) -> int:
         """By how much a time of that clock and one of the quotes' may differ in truth, either way."""
-        budgets = self.policy.budgets
-        return budget(budgets, clock) + budgets.get(QUOTE_CLOCK, 0)
+        return budget(self.policy.budgets, clock) + budget(self.policy.budgets, QUOTE_CLOCK)
 
     def _heard(self, order: Order, at: int) -> str | None:
         """Why silence about an order up to ``at`` proves nothing."""
