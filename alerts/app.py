@@ -1,0 +1,184 @@
+"""`sorwatch alert`: reads findings, tells people, serves the desk page and the metrics."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sqlite3
+import sys
+import time
+
+import structlog
+
+import rules
+from alerts.channels import Channel
+from alerts.channels.mail import mail_channel
+from alerts.channels.slack import slack_channel
+from alerts.courier import Courier
+from alerts.desk.server import Desk
+from alerts.incidents import Pace
+from alerts.inlet import Inlet
+from alerts.ledger import Ledger, WrongLedger
+from alerts.notify import Timing
+from alerts.office import Office, Received
+from alerts.outbox import Outbox
+from alerts.render import RuleNote
+from monitor import cli, settings
+from monitor.settings import Alert, Settings
+
+log = structlog.get_logger()
+
+DECIDE_EVERY_S = 0.25
+NANO = 1_000_000_000
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    cli.add_config(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until stopped; answers the exit code."""
+    chosen = settings.load(args.config)
+    try:
+        channels = open_channels(chosen.alert)
+    except (OSError, KeyError, ValueError) as error:
+        return _failed(cli.USAGE, f"a secret of alert.slack or alert.mail cannot be read: {_kind(error)}")
+    try:
+        ledger = Ledger(chosen.directory("alert"))
+    except (sqlite3.Error, WrongLedger, OSError) as error:
+        return _failed(cli.FAILED, f"the ledger cannot be opened: {error}")
+    try:
+        return asyncio.run(Alerting(chosen, ledger, channels).run())
+    finally:
+        ledger.close()
+
+
+class Alerting:
+    """The process: inlet, office, one courier a channel, desk page."""
+
+    def __init__(self, chosen: Settings, ledger: Ledger, channels: list[Channel]) -> None:
+        alert = chosen.alert
+        self._alert = alert
+        self.ledger = ledger
+        self.outbox = Outbox(ledger)
+        self.office = Office(
+            ledger,
+            self.outbox,
+            rule_notes(),
+            Timing(gather_ns=_ns(alert.quiet_s), again_ns=_ns(alert.again_s)),
+            Pace(growing_ns=_ns(alert.again_s), close_ns=_ns(alert.close_s)),
+            tuple(c.name for c in channels),
+            alert.base_url,
+        )
+        self.channels = channels
+        self.couriers = [Courier(c, ledger, self.outbox, time.time_ns, self.office.count_attempt) for c in channels]
+        self.inlet = Inlet(chosen.kafka, ledger.offsets, self._take, time.time_ns)
+        self.desk = Desk(self.office, self.couriers, self.inlet, alert, time.time_ns)
+
+    async def run(self) -> int:
+        """Start everything, wait for the signal to stop, stop everything."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            port = await self.desk.start()
+        except OSError as error:
+            await self.desk.stop()
+            return _failed(cli.UNAVAILABLE, f"the page cannot listen on {self._alert.page}: {error}; set alert.page")
+        if self._alert.base_url is None:
+            self.office.base_url = f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}"
+        log.info("alerting", page=f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}/", channels=self._names())
+        await self._resume()
+        tasks = [asyncio.create_task(c.run(), name=f"courier {c.channel.name}") for c in self.couriers]
+        tasks += [
+            asyncio.create_task(self.inlet.run(), name="inlet"),
+            asyncio.create_task(self._decide(), name="decide"),
+        ]
+        code = await _until(stop, tasks)
+        await self._stop(tasks)
+        return code
+
+    def _take(self, batch: list[Received]) -> None:
+        self.office.take(batch, time.time_ns())
+
+    async def _decide(self) -> None:
+        while True:
+            try:
+                told = self.office.tell(time.time_ns())
+            except sqlite3.Error:
+                log.exception("the ledger cannot be written; nobody was told", hint="is the disk full?")
+                await asyncio.sleep(5)
+                continue
+            if told > 0:
+                for courier in self.couriers:
+                    courier.wake()
+            await asyncio.sleep(DECIDE_EVERY_S)
+
+    async def _resume(self) -> None:
+        cut: int | None = None
+        while cut is None:
+            try:
+                with self.ledger.transaction():
+                    cut = self.outbox.resume(time.time_ns())
+            except sqlite3.Error:
+                log.exception("the ledger cannot be written; waiting", hint="is the disk full?")
+                await asyncio.sleep(5)
+        if cut > 0:
+            log.warning("notices were in flight when the process ended; they are sent again", count=cut)
+
+    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for channel in self.channels:
+            await channel.close()
+        await self.desk.stop()
+        log.info("stopped")
+
+    def _names(self) -> list[str]:
+        return [c.name for c in self.channels]
+
+
+def rule_notes() -> dict[str, RuleNote]:
+    """What notices say about each rule."""
+    return {
+        r.name: RuleNote(title=r.title, runbook=r.runbook, blind_to=r.blind_to) for r in vars(rules).get("RULES", ())
+    }
+
+
+def open_channels(alert: Alert) -> list[Channel]:
+    """The channels that are set; raises `OSError` or `KeyError` when a secret is not there."""
+    channels: list[Channel] = []
+    if alert.slack is not None:
+        channels.append(slack_channel(alert.slack))
+    if alert.mail is not None:
+        channels.append(mail_channel(alert.mail))
+    return channels
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> int:
+    """Wait for the signal; a task that ends by itself is a fault, told and left to the supervisor's restart."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    failed = [t for t in done if t is not stopping]
+    for task in failed:
+        log.error("a part of alert failed; the process ends", part=task.get_name(), exc_info=task.exception())
+    return cli.FAILED if failed else cli.OK
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * NANO)
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong without what was read."""
+    return f"{type(error).__name__}: {error.args[0] if isinstance(error, KeyError) else error}"
+
+
+def _failed(code: int, why: str) -> int:
+    sys.stderr.write(f"sorwatch alert: {why}\n")
+    return code

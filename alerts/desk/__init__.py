@@ -1,0 +1,1 @@
+"""The desk page: incidents, findings with their evidence, the state of the line, one order beside the NBBO."""

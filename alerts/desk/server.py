@@ -1,0 +1,205 @@
+"""The desk page over HTTP: HTML, JSON, /metrics and /healthz on one address, loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from alerts import metrics
+from alerts.courier import Courier, troubles
+from alerts.desk import page
+from alerts.desk.markup import Html
+from alerts.incidents import Incident
+from alerts.inlet import Inlet
+from alerts.office import Office
+from alerts.outbox import Notice
+from monitor.settings import Alert
+
+FINDINGS_SHOWN, NOTICES_SHOWN, INCIDENTS_SHOWN, UNREADABLE_SHOWN = 40, 15, 200, 10
+KAFKA_AWAY_NS = 30_000_000_000
+STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Desk:
+    """The page of one alert process."""
+
+    def __init__(
+        self, office: Office, couriers: Iterable[Courier], inlet: Inlet, alert: Alert, now: Callable[[], int]
+    ) -> None:
+        self._office = office
+        self._couriers = list(couriers)
+        self._inlet = inlet
+        self._alert = alert
+        self._now = now
+        self._started = now()
+        self._registry = metrics.registry(lambda: office.readings(now()))
+        self._runner = web.AppRunner(self._application(), access_log=None)
+
+    async def start(self) -> int:
+        """Listen; answers the port. Raises `OSError` when the address is taken."""
+        host, port = self._alert.page.rsplit(":", 1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, int(port), shutdown_timeout=1)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop answering."""
+        await self._runner.cleanup()
+
+    def _application(self) -> web.Application:
+        app = web.Application(middlewares=[_safely])
+        app.router.add_get("/", self._overview)
+        app.router.add_get("/incident/{id}", self._incident)
+        app.router.add_get("/order/{id:.+}", self._order)
+        app.router.add_get("/api/incidents.json", self._api_incidents)
+        app.router.add_get("/api/findings.json", self._api_findings)
+        app.router.add_get("/api/health.json", self._api_health)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/static/{name}", _static)
+        return app
+
+    async def _overview(self, request: web.Request) -> web.Response:
+        now, office = self._now(), self._office
+        seen = page.Overview(
+            incidents=office.all_incidents(now)[:INCIDENTS_SHOWN],
+            told=office.told,
+            findings=office.ledger.newest_findings(FINDINGS_SHOWN),
+            health=list(office.health.values()),
+            latencies=list(office.latencies),
+            notices=[(n, self._last_word(n)) for n in office.outbox.newest(NOTICES_SHOWN)],
+            unreadable=office.ledger.unreadable(UNREADABLE_SHOWN),
+            channels={c.channel.name: c.trouble for c in self._couriers},
+            kafka=self._kafka_trouble(now),
+            links=self._alert.links,
+        )
+        return _html(request, "Incidents", page.overview(seen, now), now)
+
+    async def _incident(self, request: web.Request) -> web.Response:
+        now, office = self._now(), self._office
+        incident = office.incident(request.match_info["id"], now)
+        if incident is None:
+            return _html(request, "Not known", page.missing("There is no such incident."), now, 404)
+        body = page.incident_page(
+            incident,
+            office.notes.get(incident.cause.rule),
+            office.ledger.findings_of(incident.id, 200),
+            [(n, office.outbox.attempts(n.key)) for n in office.outbox.notices_of(incident.id)],
+            office.ledger.finding(incident.example),
+            now,
+        )
+        return _html(request, incident.title, body, now)
+
+    async def _order(self, request: web.Request) -> web.Response:
+        now, ledger, order = self._now(), self._office.ledger, request.match_info["id"]
+        findings = ledger.findings_about(order)
+        executions = ledger.executions_of(order)
+        if not findings and not executions:
+            return _html(request, "Not known", page.missing("Nothing is known about this order."), now, 404)
+        body = page.order_page(order, [(f, ledger.revisions(f.id)) for f in findings], executions)
+        return _html(request, f"Order {order}", body, now)
+
+    async def _api_incidents(self, request: web.Request) -> web.Response:
+        now = self._now()
+        return _json([self._plain(i) for i in self._office.all_incidents(now)])
+
+    async def _api_findings(self, request: web.Request) -> web.Response:
+        limit = request.query.get("limit", "200")
+        if not limit.isdecimal():
+            raise web.HTTPBadRequest(text="limit must be a whole number\n")
+        incident = request.query.get("incident")
+        most = min(int(limit), 10_000)
+        ledger = self._office.ledger
+        return _json(ledger.newest_findings(most) if incident is None else ledger.findings_of(incident, most))
+
+    async def _api_health(self, request: web.Request) -> web.Response:
+        now, office = self._now(), self._office
+        return _json(
+            {
+                "now": now,
+                "kafka": self._kafka_trouble(now),
+                "kafka_heard_at": self._inlet.heard_at,
+                "channels": {c.channel.name: c.trouble for c in self._couriers},
+                "line": list(office.health.values()),
+                "fill_to_finding_beyond_patience_ns": list(office.latencies),
+                "counts": {name: office.ledger.count(name) for name in ("findings", "executions", "unreadable")},
+                "notices": [
+                    {"channel": channel, "state": state, "count": n}
+                    for (channel, state), n in sorted(office.outbox.counts().items())
+                ],
+            }
+        )
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        now = self._now()
+        why = self._kafka_trouble(now)
+        waited = now - (self._started if self._inlet.heard_at is None else self._inlet.heard_at)
+        ok = waited < KAFKA_AWAY_NS
+        state = {"ok": ok, "why": "" if ok else f"Kafka: {why}", "channels": troubles(self._couriers)}
+        return web.json_response(state, status=200 if ok else 503)
+
+    def _kafka_trouble(self, now: int) -> str | None:
+        if self._inlet.trouble is not None:
+            return self._inlet.trouble
+        heard = self._inlet.heard_at
+        return "does not answer" if heard is not None and now - heard > KAFKA_AWAY_NS else None
+
+    def _last_word(self, notice: Notice) -> str:
+        attempts = self._office.outbox.attempts(notice.key)
+        return attempts[-1].detail if attempts else "not tried yet"
+
+    def _plain(self, incident: Incident) -> dict[str, object]:
+        told = self._office.told.get(incident.id)
+        return {**msgspec.structs.asdict(incident), "told": told}
+
+
+def _html(request: web.Request, title: str, body: Html, now: int, status: int = 200) -> web.Response:
+    tag = f'"{hashlib.blake2b(body.encode(), digest_size=12).hexdigest()}"'
+    if status == 200 and request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers={"ETag": tag})
+    text = page.layout(title, body, now)
+    return web.Response(text=text, content_type="text/html", status=status, headers={"ETag": tag})
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=_encoder.encode(value), content_type="application/json")
+
+
+async def _static(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    if name not in STATIC:
+        raise web.HTTPNotFound(text="no such file\n")
+    return web.Response(text=(Path(__file__).parent / name).read_text("utf-8"), content_type=STATIC[name])
+
+
+@web.middleware
+async def _safely(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        error.headers.update(SECURITY)
+        raise
+    response.headers.update(SECURITY)
+    return response

@@ -1,0 +1,264 @@
+"""Findings grouped into incidents by cause: rule, venue, vendor, session, and the UTC day on which it happened.
+
+The grouping is a function of the newest revision of each finding: the order in which they arrive, and how often,
+changes nothing. The day is part of the cause so that an incident's id needs no memory: it is the same before and
+after a crash, and a cause that comes back in the afternoon continues the morning's incident instead of looking new.
+
+What a finding weighs: several findings about one execution (or, where no execution is meant, one order) count its
+shares and its cost once, by the largest of them, because they are views of the same loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from monitor.events import Certainty, Finding, FindingState, Severity
+
+RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
+_DAY_NS = 86_400_000_000_000
+
+
+class Change(StrEnum):
+    """What hearing a finding did."""
+
+    NEW = "new"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+    REPEATED = "repeated"
+    """The same or an older revision than the one known: nothing changed."""
+
+
+class State(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    GROWING = "growing"
+    OVER = "over"
+
+
+class Cause(Struct, frozen=True, kw_only=True):
+    """What findings of one incident have in common."""
+
+    rule: str
+    venue: str | None
+    vendor: str | None
+    session: str
+    day: int
+    """Days since 1970-01-01 UTC."""
+
+    @property
+    def id(self) -> str:
+        """Sixteen hexadecimal digits, a function of the cause alone."""
+        text = "\x1f".join((self.rule, _named(self.venue), _named(self.vendor), self.session, str(self.day)))
+        return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """What an incident remembers of one finding."""
+
+    id: str
+    revision: int
+    cause: Cause
+    state: FindingState
+    certainty: Certainty
+    severity: Severity
+    title: str
+    order_id: str
+    weighs: str
+    """The execution, else the order, whose shares and cost it speaks about."""
+    symbol: str
+    qty: Decimal | None
+    cost: int | None
+    at: int
+    heard: int
+    """When it was first heard with this certainty, by our clock."""
+
+    @property
+    def pages(self) -> bool:
+        """Whether it counts: confirmed and not taken back."""
+        return self.state != "withdrawn" and self.certainty == "confirmed"
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """When an incident counts as growing and as over, ns."""
+
+    growing_ns: int
+    close_ns: int
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One cause, as it stands now. Only confirmed findings count; the others are counted beside."""
+
+    id: str
+    cause: Cause
+    state: State
+    why: str
+    """Why it has its state, in words."""
+    severity: Severity
+    title: str
+    """The example's title, or that of a finding that could not be confirmed."""
+    count: int
+    orders: int
+    shares: Decimal | None
+    cost: int | None
+    """1e-9 of the currency; ``None`` when no finding could say."""
+    symbols: int
+    possible: int
+    cannot_tell: int
+    withdrawn: int
+    first_at: int
+    last_at: int
+    first_heard: int
+    last_heard: int
+    example: str
+    """Id of the finding to show first: the dearest confirmed one."""
+
+
+class Incidents:
+    """Everything heard, by cause. Holds values only: no clock, no store."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._groups: dict[str, dict[str, Entry]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, incident: str) -> bool:
+        return incident in self._groups
+
+    def ids(self) -> list[str]:
+        """Ids of all incidents."""
+        return list(self._groups)
+
+    def hear(self, finding: Finding, heard: int) -> tuple[Change, Entry]:
+        """Take one revision of a finding, in any order; ``heard`` is the time of day."""
+        known = self._entries.get(finding.id)
+        if known is not None and known.revision >= finding.revision:
+            return Change.REPEATED, known
+        entry = entry_of(finding, heard, known)
+        self.put(entry)
+        if entry.state == "withdrawn":
+            return Change.WITHDRAWN, entry
+        return (Change.NEW if known is None else Change.AMENDED), entry
+
+    def put(self, entry: Entry) -> None:
+        """Set what is known of one finding, in place of what was known before."""
+        known = self._entries.get(entry.id)
+        if known is not None and known.cause != entry.cause:
+            self._leave(known)
+        self._entries[entry.id] = entry
+        self._groups.setdefault(entry.cause.id, {})[entry.id] = entry
+
+    def forget(self, incident: str) -> None:
+        """Let go of an incident and its findings."""
+        for finding in self._groups.pop(incident, {}):
+            del self._entries[finding]
+
+    def incident(self, incident: str, now: int, pace: Pace) -> Incident:
+        """The incident as it stands at ``now``; raises `KeyError` when nothing is known of it."""
+        return gathered(self._groups[incident].values(), now, pace)
+
+    def _leave(self, known: Entry) -> None:
+        group = self._groups[known.cause.id]
+        del group[known.id]
+        if not group:
+            del self._groups[known.cause.id]
+
+
+def entry_of(finding: Finding, heard: int, known: Entry | None = None) -> Entry:
+    """What to remember of a finding; ``heard`` moves only when it became more or less sure."""
+    if known is not None and known.certainty == finding.certainty and known.state != "withdrawn":
+        heard = known.heard
+    return Entry(
+        id=finding.id,
+        revision=finding.revision,
+        cause=Cause(
+            rule=finding.rule,
+            venue=finding.venue,
+            vendor=finding.vendor,
+            session=finding.session,
+            day=finding.at // _DAY_NS,
+        ),
+        state=finding.state,
+        certainty=finding.certainty,
+        severity=finding.severity,
+        title=finding.title,
+        order_id=finding.order_id,
+        weighs=next(i for i in (finding.exec_id, finding.route_id, finding.order_id) if i is not None),
+        symbol=finding.symbol,
+        qty=finding.qty,
+        cost=finding.cost,
+        at=finding.at,
+        heard=heard,
+    )
+
+
+def gathered(entries: Iterable[Entry], now: int, pace: Pace) -> Incident:
+    """One incident out of the findings of one cause; at least one is needed."""
+    known = sorted(entries, key=lambda e: (e.at, e.id))
+    paging = [e for e in known if e.pages]
+    alive = [e for e in known if e.state != "withdrawn"]
+    shown = paging or alive or known
+    example = max(shown, key=lambda e: (RANK[e.severity], e.cost if e.cost is not None else -1, -e.at, e.id))
+    state, why = _state(known, paging, now, pace)
+    return Incident(
+        id=example.cause.id,
+        cause=example.cause,
+        state=state,
+        why=why,
+        severity=example.severity,
+        title=example.title,
+        count=len(paging),
+        orders=len({e.order_id for e in paging}),
+        shares=_shares(paging),
+        cost=_cost(paging),
+        symbols=len({e.symbol for e in shown}),
+        possible=sum(e.certainty == "possible" for e in alive),
+        cannot_tell=sum(e.certainty == "cannot_tell" for e in alive),
+        withdrawn=len(known) - len(alive),
+        first_at=shown[0].at,
+        last_at=shown[-1].at,
+        first_heard=min(e.heard for e in shown),
+        last_heard=max(e.heard for e in shown),
+        example=example.id,
+    )
+
+
+def _state(known: list[Entry], paging: list[Entry], now: int, pace: Pace) -> tuple[State, str]:
+    if all(e.state == "withdrawn" for e in known):
+        return State.OVER, "withdrawn: every finding was taken back"
+    last = max(e.heard for e in (paging or known))
+    quiet = now - last
+    if quiet >= pace.close_ns:
+        return State.OVER, "quiet: nothing new was found for long enough"
+    if not paging:
+        return State.OPEN, "nothing of it is confirmed"
+    if len(paging) > 1 and quiet < pace.growing_ns and last > min(e.heard for e in paging):
+        return State.GROWING, "new findings keep arriving"
+    return State.OPEN, "found, and not growing at the moment"
+
+
+def _shares(paging: list[Entry]) -> Decimal | None:
+    most: dict[str, Decimal] = {}
+    for e in paging:
+        if e.qty is not None:
+            most[e.weighs] = max(e.qty, most.get(e.weighs, e.qty))
+    return sum(most.values(), Decimal(0)) if most else None
+
+
+def _cost(paging: list[Entry]) -> int | None:
+    most: dict[str, int] = {}
+    for e in paging:
+        if e.cost is not None:
+            most[e.weighs] = max(e.cost, most.get(e.weighs, e.cost))
+    return sum(most.values()) if most else None
+
+
+def _named(value: str | None) -> str:
+    return "-" if value is None else "=" + value

@@ -1,0 +1,118 @@
+"""What the worker says, out of Kafka, from the place the ledger names. The only file of alerts that imports aiokafka.
+
+No consumer group: every partition is read from the offset that was kept with the effects, so there is nothing to
+commit and nothing to rebalance. When Kafka is away the inlet tries again for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from alerts.office import Received
+from monitor import wire
+from monitor.connection import aiokafka_config
+from monitor.settings import Kafka
+
+log = structlog.get_logger()
+
+TOPICS = ("findings", "executions", "line", "dead_letters")
+BATCH = 2_000
+WAIT_MS = 200
+LONGEST_S = 10.0
+STALLED_S = 30.0
+"""A poll that does not come back for so long means a connection that is no more."""
+
+Take = Callable[[list[Received]], None]
+Offsets = Callable[[], dict[tuple[str, int], int]]
+
+
+class NotThereYet(Exception):
+    """A topic does not exist: nothing has been started that makes it."""
+
+
+class Inlet:
+    """Reads for ever; hands each batch to ``take``, which must keep it together with its offsets."""
+
+    def __init__(self, kafka: Kafka, offsets: Offsets, take: Take, now: Callable[[], int]) -> None:
+        self._kafka = kafka
+        self._offsets = offsets
+        self._take = take
+        self._now = now
+        self.heard_at: int | None = None
+        """When Kafka last answered."""
+        self.trouble: str | None = "not connected yet"
+
+    async def run(self) -> None:
+        """Connect, read, and connect again when that fails."""
+        wait = 0.5
+        while True:
+            before = self.heard_at
+            try:
+                await self._connected()
+            except (KafkaError, OSError, NotThereYet, TimeoutError, sqlite3.Error) as error:
+                self._complain(error)
+            wait = 0.5 if self.heard_at != before else min(wait * 2, LONGEST_S)
+            await asyncio.sleep(wait)
+
+    async def _connected(self) -> None:
+        consumer = AIOKafkaConsumer(
+            **aiokafka_config(self._kafka), enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            await consumer.start()
+            parts = await self._assign(consumer)
+            log.info("reading from Kafka", partitions=parts)
+            self.trouble = None
+            while True:
+                await self._read(consumer)
+        finally:
+            await asyncio.shield(_stopped(consumer))
+
+    async def _assign(self, consumer: AIOKafkaConsumer) -> int:
+        names = {wire.topic(self._kafka.prefix, name): name for name in TOPICS}
+        known = await consumer.topics()
+        missing = sorted(set(names) - set(known))
+        if missing:
+            raise NotThereYet(f"Kafka has no topic {', '.join(missing)}: run `sorwatch topics` or start the worker")
+        parts = [TopicPartition(t, p) for t in names for p in sorted(consumer.partitions_for_topic(t) or ())]
+        consumer.assign(parts)
+        offsets = self._offsets()
+        for part in parts:
+            consumer.seek(part, offsets.get((names[part.topic], part.partition), 0))
+        return len(parts)
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        found = await asyncio.wait_for(consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH), STALLED_S)
+        self.heard_at = self._now()
+        batch = [self._received(record) for records in found.values() for record in records]
+        if batch:
+            self._take(batch)
+
+    def _received(self, record: ConsumerRecord) -> Received:
+        reasons = [value for name, value in record.headers if name == "reason"]
+        return Received(
+            topic=record.topic.removeprefix(self._kafka.prefix),
+            part=record.partition,
+            offset=record.offset,
+            value=b"" if record.value is None else record.value,
+            reason=reasons[0].decode("utf-8", "replace") if reasons else None,
+        )
+
+    def _complain(self, error: Exception) -> None:
+        trouble = f"{type(error).__name__}: {error}"[:300]
+        if trouble != self.trouble:
+            log.warning("cannot read from Kafka; trying again until it works", why=trouble)
+        self.trouble = trouble
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(consumer.stop(), 5)
+    except (KafkaError, TimeoutError) as error:
+        log.debug("the consumer did not stop cleanly", why=str(error))
