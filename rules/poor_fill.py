@@ -11,7 +11,7 @@ from monitor import certainty, quality
 from monitor.certainty import Judged
 from monitor.events import Corrected, Filled, Quote, Side
 from monitor.orders import Fill, Moment, Order
-from rules.rule import Answers, Observation, Rule, Verdict
+from rules.rule import Answers, Example, Observation, Rule, Verdict
 from rules.words import dollars, nano
 
 Evidence = dict[str, int | float | str | bool | None]
@@ -180,6 +180,111 @@ def _shown(quote: Quote) -> str:
     return " × ".join("none" if p is None else dollars(p) for p in (quote.bid, quote.ask))
 
 
+EXAMPLES = (
+    Example(
+        name="bought three cents above the offer, at receipt and at execution alike",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02 300x500
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +1ms          routed id=A1 parent=A venue=ARCX
+            +2ms          filled id=A1 exec=E1 qty=100 price=100.05 venue=ARCX
+            09:31:10.000  tick
+        """,
+        fires=("outside:E1 confirmed", "receipt:E1 confirmed"),
+    ),
+    Example(
+        name="the offer went up while the order was on its way: inside at execution, worse than at receipt",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +200ms        quote IBM 100.04x100.06
+            +300ms        filled id=A exec=E1 qty=100 price=100.06 venue=XNYS
+            09:31:10.000  tick
+        """,
+        fires=("receipt:E1 confirmed",),
+    ),
+    Example(
+        name="sold below the bid, but within the clocks' error a lower bid stood",
+        tape="""
+            09:30:00.000  quote IBM 99.98x100.02
+            09:31:00.000  received id=A side=sell qty=100 type=market
+            +1s           quote IBM 100.00x100.02
+            +10ms         filled id=A exec=E1 qty=100 price=99.99 venue=XNYS
+            09:31:10.000  tick
+        """,
+        fires=("outside:E1 possible",),
+    ),
+    Example(
+        name="the quote was crossed: nobody can tell",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +200ms        quote IBM 100.03x100.02
+            +100ms        filled id=A exec=E1 qty=100 price=100.02 venue=XNYS
+            09:31:10.000  tick
+        """,
+        fires=("outside:E1 cannot_tell",),
+    ),
+    Example(
+        name="at the offer",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02 venue=ARCX
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="improved: sold above the bid",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=sell_short qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.0125 venue=FINN
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="the closing cross has its own price",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.40 venue=XNYS auction=true
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="outside by less than the policy tolerates",
+        limits='outside_tolerance_usd = "0.01"',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.03 venue=ARCX
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="the execution was busted",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.50 venue=ARCX
+            +2m           busted id=A ref=E1
+            09:34:00.000  tick
+        """,
+    ),
+    Example(
+        name="the execution was corrected to a price that was displayed",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.20 venue=ARCX
+            +2m           corrected id=A ref=E1 price=100.02
+            09:34:00.000  tick
+        """,
+    ),
+)
+
+
 RULE = Rule(
     name="poor_fill",
     version=1,
@@ -212,4 +317,5 @@ RULE = Rule(
     ),
     limits=Limits,
     observe=observe,
+    examples=EXAMPLES,
 )

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from monitor import certainty
 from monitor.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Routed
 from monitor.orders import Moment, Order, class_of
-from rules.rule import Alarm, Answers, Observation, Rule, Verdict
+from rules.rule import Alarm, Answers, Example, Observation, Rule, Verdict
 from rules.words import duration
 
 Milliseconds = Annotated[float, Meta(gt=0)]
@@ -253,6 +253,95 @@ def _limit_name(hop: Hop) -> str:
     return hop.name.replace("->", "_to_") + "_ms"
 
 
+EXAMPLES = (
+    Example(
+        name="the router keeps a market order for 400 ms",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +400ms        routed id=A1 parent=A venue=ARCX
+            +2ms          acked id=A1
+            +5ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=ARCX
+            09:31:10.000  tick
+        """,
+        fires=("receipt->route confirmed",),
+    ),
+    Example(
+        name="a venue never answers: found at the deadline",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=limit limit=99.00
+            +5ms          routed id=A1 parent=A venue=ARCX
+            09:31:10.000  tick
+        """,
+        fires=("route->ack confirmed",),
+    ),
+    Example(
+        name="an order that should be executed at once is accepted and then nothing happens",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=sell qty=100 type=limit limit=100.00
+            +5ms          routed id=A1 parent=A venue=XNYS
+            +2ms          acked id=A1
+            09:31:10.000  tick
+        """,
+        fires=("ack->fill confirmed", "receipt->done confirmed"),
+    ),
+    Example(
+        name="two clocks: over the limit by less than they may err together",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market clock=oms
+            +120ms        routed id=A1 parent=A venue=ARCX clock=router
+            +2ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=ARCX clock=router
+            09:31:10.000  tick
+        """,
+        fires=("receipt->route possible",),
+    ),
+    Example(
+        name="quick at every hop",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +1ms          routed id=A1 parent=A venue=ARCX
+            +2ms          acked id=A1
+            +5ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=ARCX
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="a limit order may rest as long as it likes",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=limit limit=99.98
+            +1ms          routed id=A1 parent=A venue=ARCX
+            +2ms          acked id=A1
+            09:41:00.000  filled id=A1 exec=E1 qty=100 price=99.98 venue=ARCX
+            09:41:10.000  tick
+        """,
+    ),
+    Example(
+        name="the venue refuses at once: a refusal is an answer",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=limit limit=99.98
+            +1ms          routed id=A1 parent=A venue=ARCX
+            +2ms          rejected id=A1 reason=halted
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="the route is not in the drop copy: the time to it cannot be told",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +400ms        filled id=A exec=E1 qty=100 price=100.02 venue=ARCX
+            09:31:10.000  tick
+        """,
+    ),
+)
+
+
 RULE = Rule(
     name="slow_order",
     version=1,
@@ -285,4 +374,5 @@ RULE = Rule(
     limits=Limits,
     observe=observe,
     silence=silence,
+    examples=EXAMPLES,
 )

@@ -6,11 +6,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor.events import Certainty, Corrected, Filled, Routed
+from monitor.events import Busted, Certainty, Corrected, Filled, Routed
 from monitor.orders import Fill
 from monitor.venue_files import shipped
 from monitor.venues import Resolution
-from rules.rule import Answers, Observation, Rule, Verdict
+from rules.rule import Answers, Example, Observation, Rule, Verdict
 
 OFF_EXCHANGE = "TRF"
 """Declares prints through a FINRA trade reporting facility, whatever its code."""
@@ -56,9 +56,9 @@ class Judged(Struct, frozen=True):
 
 def observe(seen: Observation, limits: Limits) -> Answers:
     """Judge the destination of a route, and the venue of an execution; the latter takes the place of the former."""
-    if isinstance(seen.event, Routed):
+    if isinstance(seen.event, Routed | Busted):
         if limits.routes:
-            yield from _route(seen, seen.event, limits)
+            yield from _route(seen, limits)
     elif isinstance(seen.event, Filled | Corrected) and seen.fill is not None:
         yield from _execution(seen, seen.fill, limits)
 
@@ -82,16 +82,17 @@ def place(sent: str | None, mic: str | None, at: int, limits: Limits) -> Judged:
     return Judged("undeclared", "confirmed", f"not declared: {found.reason}", found)
 
 
-def _route(seen: Observation, event: Routed, limits: Limits) -> Answers:
-    if event.venue is None and event.venue_sent is None:
+def _route(seen: Observation, limits: Limits) -> Answers:
+    """The destination, unless an execution there speaks for it; a bust gives it its voice back."""
+    order, event = seen.order, seen.event
+    if order.routed is None or any(fill.state != "busted" for fill in order.fills.values()):
         return
-    judged = place(event.venue_sent, event.venue, event.at, limits)
-    if judged.place == "unknown":
+    sent, mic = (event.venue_sent, event.venue) if isinstance(event, Routed) else (None, order.routed.venue)
+    judged = place(sent, mic, order.routed.at, limits)
+    if judged.place in ("unknown", "missing"):
         return
-    name = judged.resolution.mic or event.venue_sent
-    yield _verdict(
-        seen, _route_subject(seen), judged, f"Routed to {name}, {_words(judged)}", event.venue_sent, event.at, limits
-    )
+    title = f"Routed to {judged.resolution.mic or sent}, {_words(judged)}"
+    yield _verdict(seen, _route_subject(seen), judged, title, sent, order.routed.at, limits)
 
 
 def _execution(seen: Observation, fill: Fill, limits: Limits) -> Answers:
@@ -160,6 +161,108 @@ def _route_subject(seen: Observation) -> str:
     return f"route:{seen.order.order_id}"
 
 
+EXAMPLES = (
+    Example(
+        name="executed at a venue that is not declared",
+        limits='declared = ["XNYS", "XNAS"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02 venue=EDGX
+            09:31:10.000  tick
+        """,
+        fires=("venue:E1 confirmed",),
+    ),
+    Example(
+        name="routed to a venue that is not declared, and nothing executed there",
+        limits='declared = ["XNYS", "XNAS"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +1ms          routed id=A1 parent=A venue=IEXG
+            +1ms          cancelled id=A1
+            09:31:10.000  tick
+        """,
+        fires=("route:A1 confirmed",),
+    ),
+    Example(
+        name="routed to and executed at an undeclared venue: told once, with the execution",
+        limits='declared = ["XNYS", "XNAS"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +1ms          routed id=A1 parent=A venue=EDGX
+            +1ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=EDGX
+            09:31:10.000  tick
+        """,
+        fires=("venue:E1 confirmed",),
+    ),
+    Example(
+        name="off exchange, where off-exchange prints are not declared",
+        limits='declared = ["XNYS", "XNAS"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02 sent=D
+            09:31:10.000  tick
+        """,
+        fires=("venue:E1 confirmed",),
+    ),
+    Example(
+        name="a code nobody knows may be another name of a declared venue",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02 sent=DARK7
+            09:31:10.000  tick
+        """,
+        fires=("venue:E1 possible",),
+    ),
+    Example(
+        name="an execution that does not say where",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02
+            09:31:10.000  tick
+        """,
+        fires=("venue:E1 cannot_tell",),
+    ),
+    Example(
+        name="an operating MIC covers its segments",
+        limits='declared = ["XNYS"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +1ms          routed id=A1 parent=A venue=ARCX
+            +1ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=ARCX
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="off exchange is a class of its own, and declared",
+        limits='declared = ["XNAS", "TRF"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02 venue=FINY
+            +2ms          filled id=A exec=E2 qty=100 price=100.02 sent=D
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="a code of the vendor's own, declared as it is sent",
+        limits='unlisted = ["DARK7"]',
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +2ms          filled id=A exec=E1 qty=100 price=100.02 sent=DARK7
+            09:31:10.000  tick
+        """,
+    ),
+)
+
+
 RULE = Rule(
     name="unexpected_venue",
     version=1,
@@ -189,4 +292,5 @@ RULE = Rule(
     ),
     limits=Limits,
     observe=observe,
+    examples=EXAMPLES,
 )

@@ -1,0 +1,44 @@
+"""Running the examples of rules: each on a policy made of defaults and of its own limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor import tape
+from monitor.engine import EngineConfig
+from monitor.events import Finding
+from monitor.policy import Policy, parse
+from rules.rule import Example, Rule
+
+CLOCKS = """
+version = "example"
+[clocks]
+"*" = 50.0
+quotes = 0.1
+exact = 0.0
+"""
+"""Clocks of the examples: ``exact`` is one without error."""
+
+ENTRY = """
+[[rules.{name}]]
+effective = 2026-01-01
+reason = "example"
+approved_by = "example"
+[rules.{name}.limits]
+{limits}
+"""
+
+
+def policy_of(rule: Rule, limits: str = "") -> Policy:
+    """A policy of one rule: its defaults, and over them the ``limits`` (TOML)."""
+    return parse(CLOCKS + ENTRY.format(name=rule.name, limits=limits), f"example of {rule.name}", [rule])
+
+
+def findings_of(rule: Rule, example: Example) -> Sequence[Finding]:
+    """Every finding the example's tape leads to, revisions and withdrawals included."""
+    return tape.run_tape(example.tape, [rule], policy_of(rule, example.limits), EngineConfig()).findings
+
+
+def shown(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Findings that stand, as examples write them: ``subject certainty``, sorted."""
+    return tuple(sorted(f"{f.subject} {f.certainty}" for f in tape.standing(findings)))
