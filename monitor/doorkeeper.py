@@ -17,6 +17,7 @@ from monitor.wire import NOTHING_BEFORE
 
 Headers = Iterable[tuple[str, bytes]]
 
+ALL_PARTS = 1 << 62
 HOLES_KEPT = 1000
 """Holes remembered for each source; beyond it the oldest is given up: what would fill it is then a repeat."""
 
@@ -39,6 +40,8 @@ class Door(Struct, kw_only=True):
 
     last: int
     """Highest journal number seen."""
+    last_part: int = -1
+    """Highest part of that record seen: a record's parts may be torn over two messages."""
     holes: list[tuple[int, int]] = field(default_factory=list)
     """Ranges (after, up to] below ``last`` that have not been seen, rising."""
 
@@ -61,21 +64,36 @@ class Doorkeeper(Struct, kw_only=True):
             door = self.doors[envelope.source] = Door(last=NOTHING_BEFORE)
         if envelope.prev > door.last:
             self._leave_hole(door, envelope.prev)
-        fresh = [e for e in events if isinstance(e, Tick | Ended) or _unseen(door, e.n)]
+        fresh = [e for e in events if isinstance(e, Tick | Ended) or _unseen(door, e)]
         self.repeats += len(events) - len(fresh)
         _fill(door, envelope.prev, envelope.last)
-        door.last = max(door.last, envelope.last)
+        _move(door, envelope.last, fresh)
         return fresh
 
     def _leave_hole(self, door: Door, prev: int) -> None:
         self.holes += 1
         door.holes.append((door.last, prev))
-        door.last = prev
+        door.last, door.last_part = prev, ALL_PARTS
         del door.holes[:-HOLES_KEPT]
 
 
-def _unseen(door: Door, n: int) -> bool:
-    return n > door.last or any(after < n <= upto for after, upto in door.holes)
+def _unseen(door: Door, event: ReportLine) -> bool:
+    if event.n >= door.last:
+        return event.n > door.last or event.part > door.last_part or _in_hole(door, event.n)
+    return _in_hole(door, event.n)
+
+
+def _in_hole(door: Door, n: int) -> bool:
+    return any(after < n <= upto for after, upto in door.holes)
+
+
+def _move(door: Door, last: int, fresh: Iterable[ReportLine]) -> None:
+    if last < door.last:
+        return
+    if last > door.last:
+        door.last, door.last_part = last, -1
+    parts = [e.part for e in fresh if e.n == last and not isinstance(e, Tick | Ended)]
+    door.last_part = max([door.last_part, *parts])
 
 
 def _fill(door: Door, after: int, upto: int) -> None:

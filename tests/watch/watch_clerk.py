@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from monitor.blocks import Block
 from monitor.events import Ended, Execution, Filled, Finding, Limit, ReportLine, Tick
@@ -144,7 +144,11 @@ class Clerk:
         )
 
     def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(self.memory)
+        ticks = dict(self.memory.ticks)
+        if self.blocks and "nbbo" in ticks:
+            # what waits is read again: until then time stands at what was settled
+            ticks["nbbo"] = self.memory.settled
+        return msgspec.msgpack.encode(structs.replace(self.memory, ticks=ticks))
 
     def first_unsettled(self) -> int | None:
         return self.blocks[0][0] if self.blocks else None
