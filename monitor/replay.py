@@ -1,0 +1,136 @@
+"""``sorwatch replay``: the same engine over files, the shortest way from one's own data to findings.
+
+Deterministic: the same files give the same bytes. Reports need not be in order; quotes are read as a stream. One line
+of each execution and finding is written, its last revision; a finding that was withdrawn stays in the file and says
+so. Silences are judged as far as the reports go; deadlines beyond the last one are at most ``possible``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from monitor import cli, policy_file
+from monitor.blocks import Block
+from monitor.engine import Engine, EngineConfig
+from monitor.feeds.complaints import Complaints
+from monitor.feeds.source import read_blocks
+from monitor.replaying.feeding import Feeder
+from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order
+from monitor.replaying.results import Results
+from monitor.stories import Output
+from rules import RULES
+
+BLOCK_ROWS = 1 << 16
+QUOTES = "quotes"
+"""Source of all quotes of a replay."""
+_EVERY = 0.5
+"""Seconds between two lines of progress."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What to read, how to judge, where to write."""
+    several: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    parser.add_argument(
+        "--quotes", metavar="FORMAT:PATH", required=True, help="lean:, csv: or parquet: files, folders", **several
+    )
+    parser.add_argument("--fix-log", metavar="PATH", help="FIX logs, also gzipped", **several)
+    parser.add_argument("--reports", metavar="PATH", help="lines of JSON as on the reports topic", **several)
+    parser.add_argument("--dialect", metavar="NAME", default="default", help="dialect of the FIX logs, name or path")
+    parser.add_argument("--policy", metavar="FILE", help="limits; the shipped policy without it")
+    parser.add_argument(
+        "--ties",
+        choices=("before", "at-or-before"),
+        default="before",
+        help="whether a quote of the very instant of an event counts (default: before, it does not)",
+    )
+    parser.add_argument("--executions", metavar="FILE", help="write executions, a JSON object a line")
+    parser.add_argument("--findings", metavar="FILE", help="write findings, a JSON object a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay, and print a summary as JSON; mistakes in files and options are told by the caller."""
+    if not args.fix_log and not args.reports:
+        sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
+        return cli.USAGE
+    config = EngineConfig(tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000)
+    engine = Engine(policy_file.load(args.policy), RULES, config)
+    reading, complaints = Reading(), Complaints()
+    blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
+    results = Results(args.executions, args.findings)
+    try:
+        reports = in_order(_reports(args, reading))
+        _replay(engine, reports, blocks, results)
+        results.finish()
+    except BaseException:
+        results.discard()
+        raise
+    summary = _summary(engine, reading, complaints, results) | {"ties": args.ties, "policy": engine.policy.version}
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
+    return cli.FAILED if reading.events == 0 and reading.unreadable > 0 else cli.OK
+
+
+def _reports(args: argparse.Namespace, reading: Reading) -> Iterator[Happening]:
+    return chain(from_logs(args.fix_log, args.dialect, reading), from_json(args.reports, reading))
+
+
+def _replay(engine: Engine, reports: Iterator[Happening], blocks: Iterator[Block], results: Results) -> None:
+    progress = _Progress(engine)
+
+    def hand_on(output: Output) -> None:
+        for execution in output.executions:
+            results.execution(execution)
+        for finding in output.findings:
+            results.finding(finding)
+        for note in output.notes:
+            sys.stderr.write(f"{note.source} {note.n}.{note.part}: {note.what}\n")
+        progress.show()
+
+    Feeder(engine, reports, hand_on).feed(blocks)
+    progress.end()
+
+
+def _summary(engine: Engine, reading: Reading, complaints: Complaints, results: Results) -> dict[str, Any]:
+    counts = engine.counts
+    return {
+        "reports": reading.events,
+        "unreadable_reports": reading.unreadable,
+        "quotes": counts["quotes"],
+        "unreadable_quotes": dict(sorted(complaints.counts.items())),
+        **results.summary(),
+        "duplicates": counts["duplicates"] + reading.duplicates,
+        "conflicts": counts["conflicts"],
+        "garbled": counts["garbled"],
+        "unlinked": counts["unlinked"],
+        "unknown_busts": counts["unknown_busts"],
+        "places": reading.places,
+    }
+
+
+class _Progress:
+    """One line on a terminal, rewritten."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._shown = sys.stderr.isatty()
+        self._due = 0.0
+
+    def show(self) -> None:
+        """Say how far it has come, not too often."""
+        if self._shown and time.monotonic() >= self._due:
+            self._due = time.monotonic() + _EVERY
+            counts = self._engine.counts
+            line = f"{counts['quotes']:,} quotes, {counts['reports']:,} reports, {counts['executions']:,} executions"
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

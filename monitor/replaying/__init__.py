@@ -1,0 +1,1 @@
+"""Parts of ``sorwatch replay``: reading reports from files in order, feeding the engine, writing what came of it."""

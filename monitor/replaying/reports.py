@@ -1,0 +1,138 @@
+"""Reports from files: lines of the wire's JSON or FIX logs, read one by one and put in the order of their times.
+
+What cannot be read is counted and located, and the reading goes on.
+"""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import structlog
+from msgspec import Struct, field
+
+from fix_ingest import dialects
+from fix_ingest.logfile import LogReader
+from monitor.events import Ended, OrderKind, ReportLine, SessionKind, Tick
+from monitor.located import Mistake, Mistaken
+
+log = structlog.get_logger()
+
+LOG_SOURCE = "fix-log"
+"""Journal that events of FIX logs belong to."""
+RUN = 250_000
+"""Events sorted at once; more are sorted in runs on disk and merged."""
+TOLD = 20
+"""Lines that cannot be read that are told one by one."""
+
+Happening = OrderKind | SessionKind
+
+
+class Reading(Struct, kw_only=True):
+    """What was read, and what could not be."""
+
+    events: int = 0
+    unreadable: int = 0
+    """Lines of JSON that are not an event, and lines of logs without a FIX message."""
+    garbled: int = 0
+    """FIX messages that could not be used; they are told to the engine as events."""
+    duplicates: int = 0
+    """Messages that stood in the logs twice."""
+    places: list[str] = field(default_factory=list)
+    """The first of them, each as ``file:line: what``."""
+
+    def complain(self, path: str, line: int, what: str) -> None:
+        """A line that could not be read."""
+        self.unreadable += 1
+        self.name(path, line, what)
+
+    def name(self, path: str, line: int, what: str) -> None:
+        """Say where something was found; after the first few it is only counted."""
+        if len(self.places) < TOLD:
+            self.places.append(f"{path}:{line}: {what}")
+            log.warning("report not usable", place=f"{path}:{line}", what=what)
+
+
+def from_json(paths: Sequence[str], reading: Reading) -> Iterator[Happening]:
+    """Events of files with one JSON object a line, as they stand on ``reports``; raises `Mistaken` for no file."""
+    decoder = msgspec.json.Decoder(ReportLine)
+    for path in paths:
+        for number, line in _lines(path, reading):
+            try:
+                event = decoder.decode(line)
+            except msgspec.DecodeError as error:
+                reading.complain(path, number, str(error))
+                continue
+            if not isinstance(event, Tick | Ended):
+                reading.events += 1
+                yield event
+
+
+def from_logs(paths: Sequence[str], dialect: str, reading: Reading) -> Iterator[Happening]:
+    """Events of FIX logs; raises `Mistaken` for no file and for no such dialect."""
+    reader = LogReader(LOG_SOURCE, dialects.load(dialect))
+    for path in paths:
+        for event in reader.read(path):
+            if not isinstance(event, Tick | Ended):
+                reading.events += 1
+                yield event
+    counts = reader.counts
+    reading.unreadable += counts.rejected
+    reading.garbled += counts.garbled
+    reading.duplicates += counts.duplicates
+    for place in counts.places:
+        reading.name(place.path, place.line, place.what)
+
+
+def in_order(events: Iterable[Happening], run: int = RUN) -> Iterator[Happening]:
+    """The events by (time, source, number, part), in the memory of one run."""
+    each = iter(events)
+    first = sorted(islice(each, run), key=_order)
+    spilt = [_spill(part) for part in iter(lambda: sorted(islice(each, run), key=_order), [])]
+    if not spilt:
+        return iter(first)
+    return heapq.merge(first, *map(_spilt, spilt), key=_order)
+
+
+def _order(event: Happening) -> tuple[int, str, int, int]:
+    return event.at, event.source, event.n, event.part
+
+
+def _spill(events: list[Happening]) -> IO[bytes]:
+    file = tempfile.TemporaryFile(prefix="sorwatch-replay-")  # noqa: SIM115 - lives as long as it is read
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    for event in events:
+        file.write(encoder.encode(event) + b"\n")
+    file.seek(0)
+    return file
+
+
+def _spilt(file: IO[bytes]) -> Iterator[Happening]:
+    decoder = msgspec.json.Decoder(Happening)
+    with file:
+        for line in file:
+            yield decoder.decode(line)
+
+
+def _lines(path: str, reading: Reading) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not empty, with their numbers; a damaged file is read as far as it goes."""
+    try:
+        raw = Path(path).expanduser().open("rb")
+    except OSError as error:
+        raise Mistaken(path, [Mistake(None, f"cannot be read: {error.strerror}")]) from None
+    number = 0
+    with raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        try:
+            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
+                if line.strip():
+                    yield number, line
+        except (OSError, EOFError) as error:
+            reading.complain(path, number + 1, f"damaged from here on: {error}")
