@@ -64,13 +64,18 @@ def refused(kafka: settings.Kafka, error: Exception) -> Unavailable:
     """What a client's failure means for the person who has to mend it."""
     where = ", ".join(kafka.servers)
     kind = type(error).__name__
-    if kind == "SaslAuthenticationFailedError":
-        what = f"refuses user {kafka.username!r}: look at kafka.username, kafka.password_file and kafka.mechanism"
+    silent = kind in ("KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError")
+    if kind == "SaslAuthenticationFailedError" or (silent and kafka.protocol.startswith("SASL")):
+        # a broker may end the connection of a wrong password without a word
+        what = (
+            f"refuses user {kafka.username!r}, or ends the connection: look at kafka.username, kafka.password_file, "
+            f"kafka.mechanism {kafka.mechanism!r} and kafka.protocol {kafka.protocol!r}"
+        )
     elif kind in ("UnsupportedSaslMechanismError", "IllegalSaslStateError"):
         what = f"does not take kafka.mechanism {kafka.mechanism!r} over kafka.protocol {kafka.protocol!r}"
     elif "Authorization" in kind:
         what = f"does not allow it ({kind}): user {kafka.username!r} needs rights on topics {kafka.prefix}*"
-    elif kind in ("KafkaTimeoutError", "KafkaConnectionError", "NodeNotReadyError"):
+    elif silent:
         what = (
             f"takes connections but does not answer as Kafka: does that port speak kafka.protocol {kafka.protocol!r}, "
             "is kafka.ca_file the one that signed its certificate, and can its advertised listeners be reached?"

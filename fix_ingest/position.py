@@ -1,0 +1,78 @@
+"""How far a journal has been published, on disk: what a restarted publisher goes on from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from fix_ingest.journal import Position, segments
+from monitor.located import Mistake, Mistaken
+
+log = structlog.get_logger()
+VERSION = 1
+
+
+class Saved(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything at one instant of publishing; it is written once Kafka has acknowledged all that came before."""
+
+    version: int = VERSION
+    source: str
+    position: Position
+    """Where the reader goes on."""
+    chain: tuple[int, ...]
+    """Last number sent to each partition: ``prev`` of the next message."""
+    decoder: bytes
+    """The decoder's memory before the next record."""
+    newest: int | None
+    gone: dict[str, bool]
+
+
+def save(path: Path, saved: Saved) -> None:
+    """Replace the file as a whole, and have it on disk."""
+    part = path.with_name(path.name + ".part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.msgpack.encode(saved))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load(path: Path, source: str, partitions: int, journal: Path) -> Saved | None:
+    """The saved position; ``None`` at the beginning, or when it is unreadable (then everything is sent again).
+
+    Sending again loses nothing: readers know repeats by their numbers. Raises `Mistaken` when the position belongs to
+    another source, another number of partitions, or a journal that is not there any more.
+    """
+    try:
+        saved = msgspec.msgpack.decode(path.read_bytes(), type=Saved)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, OSError) as error:
+        aside = path.with_name(path.name + ".unreadable")
+        log.exception("the position cannot be read; everything is sent again", path=str(path), kept=str(aside))
+        if isinstance(error, OSError):
+            raise
+        path.replace(aside)
+        return None
+    wrong = _contradiction(saved, source, partitions, journal)
+    if wrong is not None:
+        raise Mistaken(str(path), [Mistake(None, wrong)])
+    return saved
+
+
+def _contradiction(saved: Saved, source: str, partitions: int, journal: Path) -> str | None:
+    if saved.source != source:
+        return f"belongs to listen.source {saved.source!r}, the settings say {source!r}: one state directory a source"
+    if len(saved.chain) != partitions:
+        return f"belongs to {len(saved.chain)} partitions, kafka.partitions is {partitions}: it cannot be changed"
+    there = segments(journal)
+    if there and there[-1] < saved.position.segment:
+        return (
+            f"is ahead of the journal in {journal} (record {saved.position.n}): was the journal deleted? Its numbers "
+            "begin again and would be taken for repeats: choose a new listen.source and state directory"
+        )
+    return None
