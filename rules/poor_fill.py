@@ -142,10 +142,10 @@ def _evidence(seen: Observation, fill: Fill) -> Evidence:
         evidence.update(_quoted("receipt", received.quote, received.at))
     if seen.window is not None:
         evidence.update(
-            lowest_bid_nano=seen.window.low_bid,
-            highest_bid_nano=seen.window.high_bid,
-            lowest_ask_nano=seen.window.low_ask,
-            highest_ask_nano=seen.window.high_ask,
+            window_lowest_bid_nano=seen.window.low_bid,
+            window_highest_bid_nano=seen.window.high_bid,
+            window_lowest_ask_nano=seen.window.low_ask,
+            window_highest_ask_nano=seen.window.high_ask,
         )
     return evidence
 
