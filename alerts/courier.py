@@ -89,7 +89,7 @@ class Courier:
         except Exception as error:  # a fault of one channel must not stop the others, nor lose the notice
             log.exception("a channel failed; the notice is tried again", channel=self.channel.name)
             outcome = Retry(why=f"unexpected {type(error).__name__}")
-        while not self._recorded(notice, attempt, outcome):
+        while not self._recorded(notice, attempt, outcome):  # noqa: ASYNC110 - a disk that has room again is no event
             await asyncio.sleep(FIRST_S)
 
     def _recorded(self, notice: Notice, attempt: int, outcome: Outcome) -> bool:

@@ -86,14 +86,14 @@ class Receiver:
         self._http.daemon_threads = True
         self.slack_port: int = self._http.server_address[1]
         self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(self._loop.create_server(self._smtp, host, smtp_port))
-        self.smtp_port: int = self._server.sockets[0].getsockname()[1]
         self._threads = [
             threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True),
             threading.Thread(target=self._loop.run_forever, daemon=True),
         ]
         for thread in self._threads:
             thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(self._listen(smtp_port), self._loop).result(10)
+        self.smtp_port: int = self._server.sockets[0].getsockname()[1]
 
     @property
     def webhook_url(self) -> str:
@@ -152,6 +152,9 @@ class Receiver:
             return 200, "text/plain", "ok", None
         stamp = f"{time.time():.6f}"
         return 200, "application/json", json.dumps({"ok": True, "channel": payload["channel"], "ts": stamp}), None
+
+    async def _listen(self, port: int) -> asyncio.Server:
+        return await self._loop.create_server(self._smtp, self._host, port)
 
     def _smtp(self) -> SMTP:
         return SMTP(
@@ -330,7 +333,8 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, Arial, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem; }
 article { border: 1px solid #8886; border-radius: 8px; padding: .7rem 1rem; margin: 0 0 .8rem; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font: .85rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; margin: 0; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
+pre { font: .85rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; }
 h3 { font-size: 1rem; margin: .2rem 0 .5rem; } .soft { opacity: .7; font-size: .9rem; margin: 0 0 .4rem; }
 """
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from math import ceil, floor
 
 from msgspec import Struct
 
@@ -19,8 +20,6 @@ WIDTH, HEIGHT = 960, 330
 LEFT, RIGHT, TOP, BOTTOM = 78, 40, 64, 46
 MOST = 16
 """Steps shown; the table below has all."""
-GRAIN = 100_000
-"""Labels of the scale are rounded to this, 1e-9 of the currency."""
 RANK = {"received": 0, "routed": 1, "acked": 2, "filled": 3}
 """Order of steps that carry the same time."""
 NAMES = {"filled": "fill"}
@@ -102,12 +101,19 @@ def _places(n: int) -> list[float]:
 
 def _grid(scale: Scale) -> Html:
     lines = []
-    for i in range(5):
-        price = scale.low + (scale.high - scale.low) * i / 4
-        label = words.price(round(price / GRAIN) * GRAIN)
-        lines.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=scale.y(price), y2=scale.y(price), cls="grid"))
-        lines.append(el("text", label, x=LEFT - 10, y=scale.y(price), cls="axis", text_anchor="end", dy=4))
+    for price in ticks(scale.low, scale.high):
+        at = scale.y(price)
+        lines.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, cls="grid"))
+        lines.append(el("text", words.price(price), x=LEFT - 10, y=at, cls="axis", text_anchor="end", dy=4))
     return join(lines)
+
+
+def ticks(low: float, high: float) -> list[int]:
+    """Round prices between two, 1e-9 of the currency: three to seven of them."""
+    steps = (digit * 10**zeros for zeros in range(20) for digit in (1, 2, 5))
+    step = next(s for s in steps if (high - low) / s <= 7)
+    first = ceil(low / step)
+    return [n * step for n in range(first, floor(high / step) + 1)]
 
 
 def _sides(step: Step) -> tuple[int, int] | None:

@@ -13,14 +13,17 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from alerts import metrics
 from alerts.courier import Courier, troubles
 from alerts.desk import page
+from alerts.desk.incident import incident_page
 from alerts.desk.markup import Html
+from alerts.desk.order import order_page
+from alerts.desk.overview import Overview, overview
 from alerts.incidents import Incident
 from alerts.inlet import Inlet
 from alerts.office import Office
 from alerts.outbox import Notice
 from monitor.settings import Alert
 
-FINDINGS_SHOWN, NOTICES_SHOWN, INCIDENTS_SHOWN, UNREADABLE_SHOWN = 40, 15, 200, 10
+FINDINGS_SHOWN, NOTICES_SHOWN, INCIDENTS_SHOWN, UNREADABLE_SHOWN = 15, 15, 200, 10
 KAFKA_AWAY_NS = 30_000_000_000
 STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
 SECURITY = {
@@ -78,7 +81,7 @@ class Desk:
 
     async def _overview(self, request: web.Request) -> web.Response:
         now, office = self._now(), self._office
-        seen = page.Overview(
+        seen = Overview(
             incidents=office.all_incidents(now)[:INCIDENTS_SHOWN],
             told=office.told,
             findings=office.ledger.newest_findings(FINDINGS_SHOWN),
@@ -90,14 +93,14 @@ class Desk:
             kafka=self._kafka_trouble(now),
             links=self._alert.links,
         )
-        return _html(request, "Incidents", page.overview(seen, now), now)
+        return _html(request, "Incidents", overview(seen, now), now)
 
     async def _incident(self, request: web.Request) -> web.Response:
         now, office = self._now(), self._office
         incident = office.incident(request.match_info["id"], now)
         if incident is None:
             return _html(request, "Not known", page.missing("There is no such incident."), now, 404)
-        body = page.incident_page(
+        body = incident_page(
             incident,
             office.notes.get(incident.cause.rule),
             office.ledger.findings_of(incident.id, 200),
@@ -113,7 +116,7 @@ class Desk:
         executions = ledger.executions_of(order)
         if not findings and not executions:
             return _html(request, "Not known", page.missing("Nothing is known about this order."), now, 404)
-        body = page.order_page(order, [(f, ledger.revisions(f.id)) for f in findings], executions)
+        body = order_page(order, [(f, ledger.revisions(f.id)) for f in findings], executions)
         return _html(request, f"Order {order}", body, now)
 
     async def _api_incidents(self, request: web.Request) -> web.Response:

@@ -1,0 +1,76 @@
+"""The page of one incident."""
+
+from __future__ import annotations
+
+from alerts import words
+from alerts.desk.markup import Html, el, facts, join
+from alerts.desk.order import NOT_STATED, finding_card
+from alerts.desk.pieces import aside, chip, findings_table, standing, where
+from alerts.incidents import Incident
+from alerts.outbox import Attempt, Notice
+from alerts.render import RuleNote
+from monitor.events import Finding
+
+
+def incident_page(
+    incident: Incident,
+    note: RuleNote | None,
+    findings: list[Finding],
+    notices: list[tuple[Notice, list[Attempt]]],
+    example: Finding | None,
+    now: int,
+) -> Html:
+    """One incident."""
+    title = incident.cause.rule.replace("_", " ") if note is None else note.title
+    return join(
+        el("p", el("a", "← all incidents", href="/"), cls="back"),
+        el("h1", title, " ", standing(incident)),
+        el("p", incident.title, cls="lead"),
+        facts(_incident_facts(incident, now)),
+        join() if example is None else el("section", el("h2", "An example"), finding_card(example, [])),
+        _what_to_do(note),
+        el("section", el("h2", "Findings"), findings_table(findings, heard=True)),
+        el("section", el("h2", "Notices"), _told_story(notices)),
+    )
+
+
+def _incident_facts(i: Incident, now: int) -> list[tuple[str, str]]:
+    return [
+        ("state", f"{i.state.value}: {i.why}"),
+        ("orders", f"{words.many(i.orders, 'order')} in {words.many(i.symbols, 'symbol')}"),
+        ("findings", f"{i.count:,} confirmed" + (f"; {aside(i)}" if aside(i) else "")),
+        ("shares", words.shares(i.shares)),
+        ("cost", NOT_STATED if i.cost is None else words.money(i.cost)),
+        ("where", where(i.cause.venue, i.cause.vendor, i.cause.session)),
+        ("first", words.instant(i.first_at)),
+        ("last", f"{words.instant(i.last_at)} (heard {words.ago(i.last_heard, now)})"),
+    ]
+
+
+def _what_to_do(note: RuleNote | None) -> Html:
+    if note is None:
+        return el(
+            "section", el("h2", "What to do"), el("p", "This version knows no runbook for the rule.", cls="empty")
+        )
+    lines = [el("p", text.strip()) for text in note.runbook.strip().splitlines() if text.strip()]
+    blind = el("p", "What this rule cannot see: ", note.blind_to, cls="aside")
+    return el("section", el("h2", "What to do"), el("div", lines, blind, cls="card runbook"))
+
+
+def _told_story(notices: list[tuple[Notice, list[Attempt]]]) -> Html:
+    if not notices:
+        return el("p", "Nobody was sent anything about it.", cls="empty")
+    return join([_told_notice(notice, attempts) for notice, attempts in notices])
+
+
+def _told_notice(notice: Notice, attempts: list[Attempt]) -> Html:
+    items = [
+        el("li", f"{words.instant(a.started)}: {a.outcome}" + (f": {a.detail}" if a.detail != "" else ""))
+        for a in attempts
+    ]
+    return el(
+        "article",
+        el("h3", f"{notice.channel}: {notice.message.subject}", " ", chip(notice.state.value)),
+        el("ol", items) if items else el("p", "Not tried yet.", cls="empty"),
+        cls="card",
+    )

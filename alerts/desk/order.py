@@ -1,0 +1,119 @@
+"""The page of one order: its story beside the NBBO, and everything said about it."""
+
+from __future__ import annotations
+
+from alerts import words
+from alerts.desk.chart import chart, timeline
+from alerts.desk.markup import Html, el, facts, join, table
+from alerts.desk.pieces import NUMBER, chip, order_link, state_chip, where
+from alerts.ledger import Revision
+from monitor.events import Execution, Finding, Step
+
+NOT_STATED = "not stated"
+
+
+def order_page(order: str, findings: list[tuple[Finding, list[Revision]]], executions: list[Execution]) -> Html:
+    """One order's story beside the NBBO, and everything said about it."""
+    steps = timeline([*(f.steps for f, _ in findings), *(x.steps for x in executions)])
+    return join(
+        el("p", el("a", "← all incidents", href="/"), cls="back"),
+        el("h1", "Order ", el("code", order)),
+        el("section", el("h2", "Its story beside the NBBO"), chart(steps), _steps(steps)),
+        el("section", el("h2", "Findings"), [finding_card(f, r) for f, r in findings] or _nothing_found()),
+        el("section", el("h2", "Executions"), _executions(executions)),
+    )
+
+
+def finding_card(finding: Finding, revisions: list[Revision]) -> Html:
+    """One finding with its evidence and history."""
+    limit = finding.limit
+    evidence = [(name, value) for name, value in words.evidence(finding.evidence)]
+    return el(
+        "article",
+        el("h3", finding.title, " ", chip(finding.certainty), " ", state_chip(finding)),
+        el("p", finding.reason, cls="lead"),
+        facts(
+            [
+                ("order", order_link(finding.order_id)),
+                ("what", f"{words.side(finding)} · {finding.subject.replace('->', ' → ')}"),
+                ("when", words.instant(finding.at)),
+                ("where", where(finding.venue, finding.vendor, finding.session)),
+                ("cost", NOT_STATED if finding.cost is None else words.money(finding.cost)),
+                ("limit", f"{limit.name} = {limit.value}"),
+                ("authority", f"{limit.approved_by}, since {limit.effective} (policy {limit.policy}): {limit.reason}"),
+                ("review factor", f"FINRA 5310.09: {finding.factor}"),
+                ("rule", f"{finding.rule} version {finding.rule_version}, quotes of equal time: {finding.tie}"),
+            ]
+        ),
+        el("h4", "Evidence"),
+        facts(evidence) if evidence else el("p", "None was given.", cls="empty"),
+        _history(revisions),
+        cls=f"card {finding.severity}",
+        id=f"finding-{finding.id}",
+    )
+
+
+def _history(revisions: list[Revision]) -> Html:
+    if len(revisions) < 2:
+        return join()
+    items = [
+        el(
+            "li",
+            f"revision {r.revision}, {words.instant(r.heard)}: {r.state}, {r.certainty.replace('_', ' ')}: {r.reason}",
+        )
+        for r in revisions
+    ]
+    return join(el("h4", "What was said about it"), el("ol", items))
+
+
+def _nothing_found() -> Html:
+    return el("p", "No rule has found anything about this order.", cls="empty")
+
+
+def _steps(steps: list[Step]) -> Html:
+    heads = [
+        ("step", ""), ("time (UTC)", ""), ("since the last", NUMBER), ("clock", ""), ("order", ""), ("venue", ""),
+        ("quantity", NUMBER), ("price", NUMBER), ("bid", NUMBER), ("offer", NUMBER), ("NBBO", ""),
+    ]  # fmt: skip
+    rows = [_step_row(s, steps[i - 1] if i > 0 else None) for i, s in enumerate(steps)]
+    return table(heads, rows) if rows else el("p", "No step of it is known.", cls="empty")
+
+
+def _step_row(s: Step, before: Step | None) -> list[Html | str]:
+    quote = s.quote
+    return [
+        s.what,
+        el("time", words.clock(s.at)),
+        "" if before is None else words.duration(s.at - before.at),
+        s.clock,
+        el("code", s.order_id),
+        "–" if s.venue is None else s.venue,
+        "–" if s.qty is None else words.shares(s.qty),
+        "–" if s.price is None else words.price(s.price),
+        "–" if quote is None or quote.bid is None else words.price(quote.bid),
+        "–" if quote is None or quote.ask is None else words.price(quote.ask),
+        "not joined" if quote is None else quote.state.replace("_", " "),
+    ]
+
+
+def _executions(executions: list[Execution]) -> Html:
+    if not executions:
+        return el("p", "None is kept for this order.", cls="empty")
+    heads = [
+        ("execution", ""), ("state", ""), ("time (UTC)", ""), ("venue", ""), ("shares", NUMBER), ("price", NUMBER),
+        ("effective spread", NUMBER), ("quoted spread", NUMBER), ("improvement", NUMBER), ("E/Q", NUMBER), ("NBBO", ""),
+    ]  # fmt: skip
+    rows: list[list[Html | str]] = [
+        [
+            el("code", x.exec_id), x.state + (", late" if x.late else ""), el("time", words.clock(x.at)),
+            words.named(x.venue), words.shares(x.qty), words.price(x.price), _score(x.effective_spread),
+            _score(x.quoted_spread), _score(x.price_improvement), "–" if x.eq_ratio is None else f"{x.eq_ratio:.0%}",
+            x.quote_state.replace("_", " "),
+        ]
+        for x in executions
+    ]  # fmt: skip
+    return table(heads, rows)
+
+
+def _score(nano: int | None) -> str:
+    return "–" if nano is None else words.price(nano)

@@ -1,0 +1,72 @@
+"""What several pages show alike: chips, links, tables of findings."""
+
+from __future__ import annotations
+
+from alerts import words
+from alerts.desk.markup import Html, el, join, path, table
+from alerts.incidents import Incident, State
+from monitor.events import Finding
+
+NUMBER = "num"
+
+
+def chip(word: str) -> Html:
+    """A word with a colour that says the same."""
+    return el("span", word.replace("_", " "), cls=f"chip {word.replace(' ', '-')}")
+
+
+def order_link(order: str) -> Html:
+    """A link to an order's page."""
+    return el("a", el("code", order), href=path("order", order))
+
+
+def standing(i: Incident) -> Html:
+    """The state of an incident and how bad it is, in words."""
+    word = i.state.value
+    if i.count == 0:
+        word = "withdrawn" if i.state is State.OVER and i.withdrawn > 0 else "not confirmed"
+    return join(chip(word), " ", chip(i.severity))
+
+
+def aside(i: Incident) -> str:
+    """What of an incident is known but not counted."""
+    parts = [(i.possible, "possible"), (i.cannot_tell, "cannot tell"), (i.withdrawn, "withdrawn")]
+    return ", ".join(f"{n:,} {word}" for n, word in parts if n > 0)
+
+
+def where(venue: str | None, vendor: str | None, session: str) -> str:
+    """Venue, vendor and session in one line."""
+    return f"venue {words.named(venue)} · vendor {words.named(vendor)} · session {session}"
+
+
+def findings_table(findings: list[Finding], heard: bool) -> Html:
+    """Findings, one a row; ``heard`` tells whether the worker has spoken at all."""
+    if not findings:
+        return el("p", "None so far." if heard else "Nothing has been heard from the worker yet.", cls="empty")
+    heads = [
+        ("time (UTC)", ""),
+        ("sure", ""),
+        ("finding", ""),
+        ("order", ""),
+        ("venue", ""),
+        ("limit", ""),
+        ("cost", NUMBER),
+    ]
+    rows: list[list[Html | str]] = [
+        [
+            join(el("time", words.clock(f.at // 10**6 * 10**6)), el("small", words.day(f.at))),
+            join(chip(f.certainty), " ", state_chip(f)),
+            f.title,
+            join(order_link(f.order_id), el("small", words.side(f))),
+            words.named(f.venue),
+            f"{f.limit.name} = {f.limit.value}",
+            "–" if f.cost is None else words.money(f.cost),
+        ]
+        for f in findings
+    ]
+    return table(heads, rows)
+
+
+def state_chip(finding: Finding) -> Html:
+    """Whether a finding was amended or withdrawn."""
+    return join() if finding.state == "raised" else chip(finding.state)
