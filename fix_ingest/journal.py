@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -63,7 +64,7 @@ class Journal:
         self._segment_bytes, self._sync = segment_bytes, sync
         self._lock = threading.Lock()
         self._owner = _own(directory)
-        self._unsynced = False
+        self._unsynced_since: float | None = None
         self._failed: OSError | None = None
         self._fd, self._size = -1, 0
         self._next = self._recover()
@@ -77,6 +78,16 @@ class Journal:
     def next(self) -> int:
         """Number of the record that comes next."""
         return self._next
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why nothing more can be written until a restart; None while all is well."""
+        return self._failed
+
+    def unsynced_seconds(self) -> float:
+        """Age of the oldest write that was not forced to disk yet."""
+        since = self._unsynced_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def append(self, session: str, kind: RecordKind, body: bytes, seen: int, mark: int | None = None) -> int:
         """Write one record and answer its number; ``mark`` is kept for recovery.
@@ -92,6 +103,7 @@ class Journal:
             self._put(encode(n, seen, session.encode(), kind, mark, body))
             if self._sync == "always":
                 self._force_last(before)
+                self._unsynced_since = None
             self._next = n + 1
             if mark is not None:
                 self.marks[session] = Mark(mark, seen)
@@ -100,7 +112,7 @@ class Journal:
     def force(self) -> None:
         """Have everything written so far on disk."""
         with self._lock:
-            fd, self._unsynced = os.dup(self._fd), False
+            fd, self._unsynced_since = os.dup(self._fd), None
         try:
             os.fdatasync(fd)
         except OSError as error:
@@ -133,7 +145,8 @@ class Journal:
             raise OSError(28, "the disk took only part of a record")
         self._size += written
         self.written += written
-        self._unsynced = True
+        if self._unsynced_since is None:
+            self._unsynced_since = time.monotonic()
 
     def _force_last(self, before: int) -> None:
         try:
@@ -208,7 +221,7 @@ class Journal:
 
     def _flush_often(self) -> None:
         while not self._closing.wait(SYNC_SECONDS):
-            if self._unsynced:
+            if self._unsynced_since is not None:
                 try:
                     self.force()
                 except OSError as error:

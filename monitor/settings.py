@@ -73,6 +73,10 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end_time: str | None = None
     username: str | None = None
     password_file: str | None = None
+    reconnect_seconds: Positive = 5
+    """How long an initiator waits before it connects again."""
+    message_types: tuple[str, ...] = ()
+    """MsgTypes of the counterparty's own, which the session would otherwise reject."""
     dialect: str = "default"
     """Name of a shipped dialect or path of one's own."""
     vendor: str | None = None
