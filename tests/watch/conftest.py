@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import watch_feed
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from watch_line import Watcher
 
 from monitor import settings
@@ -41,16 +41,52 @@ checkpoint_s = 0.3
 
 
 @pytest.fixture
-def start(config: Path, tmp_path: Path) -> Iterator[Callable[[], Watcher]]:
-    """Starts a worker; at the end all are killed."""
-    started: list[Watcher] = []
+def started() -> Iterator[list[Watcher]]:
+    """Workers of this test; at the end all are killed."""
+    watchers: list[Watcher] = []
+    yield watchers
+    for watcher in watchers:
+        if watcher.process.poll() is None:
+            watcher.signal(signal.SIGCONT)
+            watcher.kill()
+
+
+@pytest.fixture
+def start(config: Path, tmp_path: Path, started: list[Watcher]) -> Callable[[], Watcher]:
+    """Starts a worker with the small engine of the tests."""
 
     def begin() -> Watcher:
-        started.append(Watcher(config, tmp_path / f"watch-{len(started)}.log"))
+        words = (str(Path(__file__).parent / "watch_process.py"), str(config))
+        started.append(Watcher(words, tmp_path / f"watch-{len(started)}.log"))
         return started[-1]
 
-    yield begin
-    for watcher in started:
-        if watcher.process.poll() is None:
-            os.kill(watcher.process.pid, signal.SIGCONT)
-            watcher.kill()
+    return begin
+
+
+@pytest.fixture
+def start_command(config: Path, tmp_path: Path, started: list[Watcher]) -> Callable[[], Watcher]:
+    """Starts a worker as people do."""
+
+    def begin() -> Watcher:
+        words = ("-m", "monitor", "watch", "--config", str(config))
+        started.append(Watcher(words, tmp_path / f"watch-{len(started)}.log"))
+        return started[-1]
+
+    return begin
+
+
+@pytest.fixture
+def pass_over(kafka: settings.Kafka) -> Callable[[], None]:
+    """Commits the ends of both topics in the worker's group, as if everything had been taken in."""
+
+    def commit() -> None:
+        consumer = KafkaConsumer(
+            bootstrap_servers=list(kafka.servers), group_id=f"{kafka.prefix}watch", enable_auto_commit=False
+        )
+        places = [TopicPartition(f"{kafka.prefix}{t}", p) for t in ("reports", "nbbo") for p in range(4)]
+        consumer.assign(places)
+        ends = consumer.end_offsets(places)
+        consumer.commit({place: OffsetAndMetadata(end, "", -1) for place, end in ends.items()})
+        consumer.close()
+
+    return commit

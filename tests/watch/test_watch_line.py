@@ -1,42 +1,209 @@
-"""The worker on a real Kafka: what it tells is what the engine tells when it is fed directly."""
+"""The worker on a real Kafka tells what the engine tells when it is fed directly, whatever happens to it."""
 
 from __future__ import annotations
 
+import json
+import random
+import signal
+import time
 from collections.abc import Callable
 
 import pytest
 import watch_clerk
+import watch_direct
 import watch_feed
+from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings, until
 
-from monitor import blocks, readback, settings, wire
-from monitor.events import Execution
+from monitor import judging, readback, settings, wire
+from monitor.settings import Watch
 
 pytestmark = pytest.mark.line
 
-
-def direct(sent: list[watch_feed.Sent]) -> dict[str, Execution]:
-    """The same messages, fed to engines in this process."""
-    engines = {p: watch_clerk.Clerk() for p in range(4)}
-    for message in sent:
-        engine = engines[message.partition]
-        if message.topic == "nbbo":
-            engine.block(blocks.decode(message.value), 0)
-        else:
-            for event in wire.decode_reports(message.value):
-                engine.report(event)
-    return {e.exec_id: e for engine in engines.values() for e in engine.advance().executions}
+Start = Callable[[], Watcher]
+REAL = judging.maker(Watch())
 
 
-def test_live_equals_replay(kafka: settings.Kafka, sender: watch_feed.Sender, start: Callable[[], Watcher]) -> None:
-    sent = [message for part in watch_feed.slices(60, 4) for message in part]
-    watcher = start()
+def a_day(slices: int, seed: int = 1) -> list[Sent]:
+    return [message for part in watch_feed.slices(slices, 4, seed) for message in part]
+
+
+def send(sender: Sender, sent: list[Sent]) -> None:
     for message in sent:
         sender.send(message)
     sender.flush()
-    expected = direct(sent)
-    until(lambda: len(executions(kafka)) == len(expected))
-    assert executions(kafka) == expected
-    until(lambda: {f.exec_id for f in findings(kafka).values()} == set(expected))
+
+
+def told_all(kafka: settings.Kafka, expected: watch_direct.Verdicts) -> bool:
+    return len(executions(kafka)) == len(expected.executions) and len(findings(kafka)) == len(expected.findings)
+
+
+def check(kafka: settings.Kafka, expected: watch_direct.Verdicts) -> None:
+    until(lambda: told_all(kafka, expected))
+    assert executions(kafka) == expected.executions
+    assert findings(kafka) == expected.findings
+
+
+def test_live_equals_replay(kafka: settings.Kafka, sender: Sender, start: Start) -> None:
+    sent = a_day(60)
+    watcher = start()
+    send(sender, sent)
+    check(kafka, watch_direct.judge(sent, watch_clerk.make))
     assert watcher.stop() == 0
     assert list(readback.read(kafka, "dead_letters")) == []
+
+
+def test_the_command_with_the_real_engine(kafka: settings.Kafka, sender: Sender, start_command: Start) -> None:
+    sent = [*a_day(60), *watch_feed.closing(4)]
+    send(sender, sent)
+    watcher = start_command()
+    expected = watch_direct.judge(sent, REAL)
+    assert len(expected.executions) > 100
+    check(kafka, expected)
+    metrics = watcher.get("/metrics")
+    assert "sorwatch_watermark_lag_seconds" in metrics
+    assert json.loads(watcher.get("/healthz"))["ok"] is True
+    until(lambda: len({h.partition for m in readback.read(kafka, "line") for h in wire.decode_health(m.value)}) == 4)
+    assert watcher.stop() == 0
+
+
+def test_an_unreadable_message_is_put_aside_and_the_others_go_on(
+    kafka: settings.Kafka, sender: Sender, start: Start
+) -> None:
+    sent = a_day(40)
+    watcher = start()
+    bad = [
+        Sent(topic="reports", partition=2, value=b"no json", headers=(("schema", b"1"),)),
+        Sent(topic="nbbo", partition=2, value=b"no arrow"),
+        Sent(topic="reports", partition=1, value=b"", headers=(("schema", b"99"),)),
+    ]
+    send(sender, [*sent[:100], *bad, *sent[100:]])
+    check(kafka, watch_direct.judge(sent, watch_clerk.make))
+    until(lambda: len(list(readback.read(kafka, "dead_letters"))) == 3)
+    letters = list(readback.read(kafka, "dead_letters"))
+    said = {(m.headers["topic"], m.headers["partition"]): m.headers["reason"].decode() for m in letters}
+    assert set(said) == {(b"reports", b"2"), (b"nbbo", b"2"), (b"reports", b"1")}
+    assert "schema b'99' is unknown" in said[b"reports", b"1"]
+    assert {m.value for m in letters} == {b"no json", b"no arrow", b""}
+    assert watcher.stop() == 0
+
+
+def test_what_a_publisher_sends_again_is_judged_once(kafka: settings.Kafka, sender: Sender, start: Start) -> None:
+    sent = a_day(40)
+    start()
+    half = len(sent) // 2
+    send(sender, [*sent[:half], *(m for m in sent[half - 60 : half] if m.topic == "reports"), *sent[half:]])
+    expected = watch_direct.judge(sent, watch_clerk.make)
+    check(kafka, expected)
+    told = [e for m in readback.read(kafka, "executions") for e in wire.decode_executions(m.value)]
+    assert len(told) == len(expected.executions)
+
+
+def test_a_graceful_restart_repeats_nothing(kafka: settings.Kafka, sender: Sender, start: Start) -> None:
+    sent = a_day(60)
+    first = start()
+    send(sender, sent[: len(sent) // 2])
+    until(lambda: len(executions(kafka)) > 20)
+    assert first.stop() == 0
+    start()
+    send(sender, sent[len(sent) // 2 :])
+    expected = watch_direct.judge(sent, watch_clerk.make)
+    check(kafka, expected)
+    told = [e for m in readback.read(kafka, "executions") for e in wire.decode_executions(m.value)]
+    assert len(told) == len(expected.executions)
+
+
+def test_kill_9_at_random_instants(kafka: settings.Kafka, sender: Sender, start_command: Start) -> None:
+    sent = [*a_day(500), *watch_feed.closing(4)]
+    expected = watch_direct.judge(sent, REAL)
+    rng = random.Random(7)  # noqa: S311 - test data
+    watcher = start_command()
+    at = 0
+    for _ in range(6):
+        until(lambda: "assigned" in watcher.said())
+        upto = at + rng.randrange(200, 700)
+        for message in sent[at:upto]:
+            sender.send(message)
+        at = upto
+        seen = len(executions(kafka))
+        if rng.random() < 0.7:
+            until(lambda: len(executions(kafka)) > seen, 60)  # noqa: B023 - called at once
+        time.sleep(rng.random() * 0.5)  # the instant is the chance of this test, nothing waits for it
+        watcher.kill()
+        watcher = start_command()
+    send(sender, sent[at:])
+    check(kafka, expected)
+    assert watcher.stop() == 0
+
+
+def test_a_frozen_worker_wakes_up_as_a_zombie(kafka: settings.Kafka, sender: Sender, start_command: Start) -> None:
+    sent = [*a_day(400), *watch_feed.closing(4)]
+    expected = watch_direct.judge(sent, REAL)
+    frozen = start_command()
+    send(sender, sent[:600])
+    until(lambda: len(executions(kafka)) > 10)
+    for message in sent[600:900]:
+        sender.send(message)
+    frozen.signal(signal.SIGSTOP)
+    peer = start_command()
+    seen = len(executions(kafka))
+    send(sender, sent[900:1500])
+    until(lambda: "assigned" in peer.said() and len(executions(kafka)) > seen)
+    frozen.signal(signal.SIGCONT)
+    send(sender, sent[1500:])
+    check(kafka, expected)
+    assert peer.stop() == 0
+    assert frozen.stop() == 0
+
+
+def test_three_workers_share_partitions_topic_by_topic_alike(
+    kafka: settings.Kafka, sender: Sender, start: Start
+) -> None:
+    workers = [start() for _ in range(3)]
+    sent = a_day(200)
+
+    def shares() -> list[set[int]]:
+        found = []
+        for worker in workers:
+            lines = [json.loads(line) for line in worker.said().splitlines() if line.startswith("{")]
+            assigned = [line["partitions"] for line in lines if line.get("event") == "assigned"]
+            found.append(set(assigned[-1]) if assigned else set())
+        return found
+
+    until(lambda: sorted(len(s) for s in shares()) == [1, 1, 2] and set.union(*shares()) == {0, 1, 2, 3})
+    send(sender, sent)
+    check(kafka, watch_direct.judge(sent, watch_clerk.make))
+    assert workers[0].stop() == 0
+    more = a_day(300)[len(sent) :]
+    send(sender, more)
+    check(kafka, watch_direct.judge([*sent, *more], watch_clerk.make))
+
+
+def test_what_the_group_has_passed_over_is_read_all_the_same(
+    kafka: settings.Kafka, sender: Sender, start: Start, pass_over: Callable[[], None]
+) -> None:
+    sent = a_day(80)
+    first = start()
+    send(sender, sent[:200])
+    until(lambda: len(executions(kafka)) > 10)
+    assert first.stop() == 0
+    send(sender, sent[200:400])
+    pass_over()
+    again = start()
+    send(sender, sent[400:])
+    check(kafka, watch_direct.judge(sent, watch_clerk.make))
+    assert "fetching what was passed over" in again.said()
+
+
+def test_what_was_passed_over_at_the_very_end_is_read_too(
+    kafka: settings.Kafka, sender: Sender, start: Start, pass_over: Callable[[], None]
+) -> None:
+    sent = a_day(40)
+    first = start()
+    send(sender, sent[:100])
+    until(lambda: len(executions(kafka)) > 3)
+    assert first.stop() == 0
+    send(sender, sent[100:])
+    pass_over()
+    start()
+    check(kafka, watch_direct.judge(sent, watch_clerk.make))

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from monitor import blocks, settings, wire
 from monitor.blocks import Block
-from monitor.events import Filled, ReportLine, Tick
+from monitor.events import Ended, Filled, ReportLine, Tick
 
 SYMBOLS = tuple(f"S{i:03d}" for i in range(24))
 START = 1_760_000_000_000_000_000
@@ -50,6 +50,15 @@ def slices(count: int, partitions: int, seed: int = 1) -> Iterator[list[Sent]]:
         n += 1
         rng.shuffle(sent)
         yield sent
+
+
+def closing(partitions: int) -> list[Sent]:
+    """Both sources have nothing more to say."""
+    last = 10**9
+    ended = Ended(source="dropcopy", n=last, at=START + 10**15, seen=0)
+    sent = [Sent(topic="reports", partition=p, value=wire.encode_lines([ended])) for p in range(partitions)]
+    block = blocks.encode(Block(source="nbbo", n=last, ended=True))
+    return [*sent, *(Sent(topic="nbbo", partition=p, value=block) for p in range(partitions))]
 
 
 def fill(n: int, symbol: str, at: int, exec_id: str | None = None) -> Filled:

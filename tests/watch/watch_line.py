@@ -29,9 +29,8 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 class Watcher:
     """One worker process."""
 
-    def __init__(self, config: Path, log: Path, command: tuple[str, ...] | None = None) -> None:
+    def __init__(self, words: tuple[str, ...], log: Path) -> None:
         self.log = log
-        words = command or (str(HERE / "watch_process.py"), str(config))
         with log.open("ab") as out:
             self.process = subprocess.Popen([sys.executable, *words], stdout=out, stderr=out, cwd=ROOT)
 
