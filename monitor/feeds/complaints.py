@@ -22,7 +22,10 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     place: str
     """``file:line``."""
     reason: str
+    """One of a few."""
     text: str
+    detail: str | None = None
+    """What exactly is wrong, where a live feed should be told; such rows are kept in ``dead_letters``."""
 
 
 class Complaints:
@@ -43,12 +46,12 @@ class Complaints:
         """Rows that could not be used."""
         return self.counts.total()
 
-    def add(self, place: str, reason: str, text: str) -> None:
+    def add(self, place: str, reason: str, text: str, detail: str | None = None) -> None:
         """One row more."""
-        row = Unreadable(place=place, reason=reason, text=text[:200])
+        row = Unreadable(place=place, reason=reason, text=text, detail=detail)
         self.counts[reason] += 1
         if self.counts[reason] <= TOLD:
-            log.warning("row cannot be read", place=row.place, reason=reason, row=row.text)
+            log.warning("row cannot be read", place=place, reason=detail or reason, row=text[:200])
         elif self.counts[reason] == TOLD + 1:
             log.warning("more rows cannot be read for the same reason: from here on they are counted", reason=reason)
         if len(self.kept) < KEPT:
@@ -58,5 +61,5 @@ class Complaints:
 
 
 class _Deaf(Complaints):
-    def add(self, place: str, reason: str, text: str) -> None:
+    def add(self, place: str, reason: str, text: str, detail: str | None = None) -> None:
         """Not told."""

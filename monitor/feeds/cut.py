@@ -20,7 +20,7 @@ def blocks_of(tables: Iterable[Table], source: str, block_rows: int) -> Iterator
     ``through`` is one ns before the next row: rows of the same instant may still follow in the next block.
     """
     last: int | None = None
-    for n, (rows, following) in enumerate(_cuts(tables, block_rows)):
+    for n, (rows, following) in enumerate(cuts(tables, block_rows)):
         last = int(rows.time[-1])
         through = last if following is None else min(last, following - 1)
         yield block(rows, source, n, through, following is None)
@@ -34,7 +34,7 @@ def block(rows: Table, source: str, n: int, through: int | None, ended: bool = F
     return Block(source=source, n=n, symbols=rows.symbols, through=through, ended=ended, **columns)
 
 
-def _cuts(tables: Iterable[Table], block_rows: int) -> Iterator[tuple[Table, int | None]]:
+def cuts(tables: Iterable[Table], block_rows: int) -> Iterator[tuple[Table, int | None]]:
     """Runs of rows, each with the time of the row that comes after it."""
     names = Names()
     held: Table | None = None

@@ -1,0 +1,192 @@
+"""Takes in lines of JSON from standard input (``jsonl:-``) or over TCP (``jsonl:tcp://127.0.0.1:9440``).
+
+Ticks: a feed that sends its own is believed; for any other they tell the time of day, or, where its first quote is
+older than a minute (history sent through a pipe), the time of the newest quote. Over TCP nothing is promised while
+nobody is connected, so that a feed that is cut off is noticed as silent.
+"""
+
+from __future__ import annotations
+
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import structlog
+
+from monitor.feeds.complaints import Complaints, Unreadable
+from monitor.feeds.lines import LONGEST, FeedEnd, FeedTick, Garbled, Heard, Quote, heard, table_of, whole_lines
+from monitor.feeds.rounds import Round
+from monitor.feeds.table import Names
+from monitor.located import Mistake, Mistaken
+
+log = structlog.get_logger()
+
+HISTORY_NS = 60 * 10**9
+_READ = 1 << 16
+
+
+class Inbox:
+    """What has been heard and not yet taken, in order; garbled lines go to the complaints."""
+
+    def __init__(self, complaints: Complaints) -> None:
+        self._complaints = complaints
+        self._lock = threading.Lock()
+        self._heard: list[Heard] = []
+        self._wrong: list[Unreadable] = []
+        self.connected = 0
+
+    def add(self, lines: list[bytes], number: int, name: str) -> None:
+        """Lines that have just come; ``number`` is that of the first one on its connection."""
+        with self._lock:
+            now = time.time_ns()
+            for i, line in enumerate(lines):
+                try:
+                    self._heard.append(heard(line, now))
+                except Garbled as error:
+                    text = line[:LONGEST].decode("utf-8", "replace")
+                    place = f"{name}:{number + i}"
+                    self._wrong.append(Unreadable(place=place, reason=error.reason, text=text, detail=str(error)))
+
+    def cut_short(self, rest: bytes, number: int, name: str) -> None:
+        """What was left of a line when the connection ended."""
+        if rest.strip():
+            self.add([rest], number, name)
+
+    def take(self) -> tuple[list[Heard], int]:
+        """Everything heard so far, and the time of day at which that was all."""
+        with self._lock:
+            taken, self._heard = self._heard, []
+            wrong, self._wrong = self._wrong, []
+            now = time.time_ns()
+        for row in wrong:
+            self._complaints.add(row.place, row.reason, row.text, row.detail)
+        return taken, now
+
+    def come_and_go(self, change: int) -> None:
+        """Somebody connected (1) or left (-1)."""
+        with self._lock:
+            self.connected += change
+
+
+class Jsonl:
+    """A live source of lines: `poll` gives what has come since, as a round."""
+
+    def __init__(self, path: str, complaints: Complaints) -> None:
+        """Listen or read; raises `Mistaken` when the address is none or is taken."""
+        self.inbox = Inbox(complaints)
+        self.late = 0
+        self._names = Names()
+        self._through: int | None = None
+        self._clock: str | None = None
+        self._eof = threading.Event()
+        self._server = None if path == "-" else _server(path, self.inbox)
+        self.where = "standard input" if self._server is None else "tcp://{}:{}".format(*self._server.server_address)
+        self.behind = False
+        if self._server is None:
+            self.inbox.come_and_go(1)
+            run: Callable[[], object] = partial(_read_all, sys.stdin.buffer, self.inbox, self._eof)
+        else:
+            run = self._server.serve_forever
+        threading.Thread(target=run, name="jsonl", daemon=True).start()
+        log.info("taking quotes as lines of JSON", at=self.where)
+
+    def poll(self) -> Round | None:
+        """What has come, and how far that is everything; None when there is nothing to say."""
+        eof = self._eof.is_set()
+        said, now = self.inbox.take()
+        quotes = [h for h in said if isinstance(h, Quote)]
+        if not said and not eof and not self.inbox.connected:
+            return None
+        self._learn(said, now)
+        rows = table_of(quotes, self._names).sorted()
+        if self._through is not None and len(rows):
+            self.late += int((rows.time <= self._through).sum())
+        ended = eof or any(isinstance(h, FeedEnd) for h in said)
+        self._promise([h.at for h in said if isinstance(h, FeedTick)], rows.time.tolist(), now, ended)
+        return Round(rows=rows, through=self._through, ended=ended)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _learn(self, said: list[Heard], now: int) -> None:
+        """Whose clock the ticks follow, by the first things heard."""
+        if any(isinstance(h, FeedTick) for h in said):
+            self._clock = "feed"
+        first = next((h for h in said if isinstance(h, Quote)), None)
+        if self._clock is None and first is not None:
+            history = first.stamped and first.time < now - HISTORY_NS
+            self._clock = "rows" if history else "wall"
+            if history:
+                log.info("the first quote is older than a minute: ticks follow the quotes' times, not the clock")
+
+    def _promise(self, ticks: list[int], times: list[int], now: int, ended: bool) -> None:
+        newest = max(times, default=None)
+        if self._clock == "feed":
+            promised = max(ticks, default=None)
+        elif self._clock == "rows":
+            promised = None if newest is None else newest - 1
+        else:
+            promised = now - 1
+        if ended and self._clock != "wall" and newest is not None:
+            promised = max(newest, promised or newest)
+        if promised is not None:
+            self._through = promised if self._through is None else max(self._through, promised)
+
+
+def _read_all(stream: BinaryIO, inbox: Inbox, eof: threading.Event) -> None:
+    held, number = bytearray(), 1
+    read = getattr(stream, "read1", stream.read)
+    while more := read(_READ):
+        lines = list(whole_lines(held, more))
+        inbox.add(lines, number, "standard input")
+        number += len(lines)
+    inbox.cut_short(bytes(held), number, "standard input")
+    eof.set()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+
+
+def _server(path: str, inbox: Inbox) -> _Server:
+    class Connection(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            _connection(self.request.recv, "{}:{}".format(*self.client_address), inbox)
+
+    address = urlsplit(path)
+    if address.scheme != "tcp" or address.hostname is None or address.port is None:
+        raise _mistaken(path, "write jsonl:- for standard input or jsonl:tcp://HOST:PORT to listen")
+    try:
+        return _Server((address.hostname, address.port), Connection)
+    except OSError as error:
+        raise _mistaken(path, f"cannot listen there: {error.strerror}") from None
+
+
+def _connection(receive: Callable[[int], bytes], name: str, inbox: Inbox) -> None:
+    held, number = bytearray(), 1
+    inbox.come_and_go(1)
+    log.info("feed connected", peer=name)
+    try:
+        while more := receive(_READ):
+            lines = list(whole_lines(held, more))
+            inbox.add(lines, number, name)
+            number += len(lines)
+    except OSError as error:
+        log.warning("feed connection broke", peer=name, why=str(error))
+    inbox.cut_short(bytes(held), number, name)
+    inbox.come_and_go(-1)
+    log.info("feed disconnected", peer=name, lines=number - 1)
+
+
+def _mistaken(path: str, what: str) -> Mistaken:
+    return Mistaken(f"jsonl:{path}", [Mistake(None, what)])
