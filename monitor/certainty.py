@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from monitor.events import Certainty, Quote, Side
+from monitor.orders import Window
 
 ANY_CLOCK = "*"
 """Names the budget of every clock that has none of its own."""
@@ -65,12 +66,9 @@ def unusable(quote: Quote | None) -> str | None:
     return _UNUSABLE[quote.state]
 
 
-def beyond(side: Side, price: int, tolerance: int, low_bid: int | None, high_ask: int | None) -> Judged:
-    """How sure it is that a fill found outside the quote of its instant was outside, given the extremes around it.
-
-    ``low_bid`` and ``high_ask`` are those of every quote that may have stood at the fill's true time.
-    """
-    worst = high_ask if side == "buy" else low_bid
+def beyond(side: Side, price: int, tolerance: int, window: Window | None) -> Judged:
+    """How sure it is that a fill found outside a quote was outside, given the extremes of all that may have stood."""
+    worst = None if window is None else window.high_ask if side == "buy" else window.low_bid
     if worst is None:
         return Judged("possible", "within the clocks' error the quote may have lacked the side to compare with")
     outside = price - tolerance > worst if side == "buy" else price + tolerance < worst

@@ -20,7 +20,7 @@ from monitor import snapshot
 from monitor.blocks import Block
 from monitor.book import NO_QUOTE, Book, quote_of
 from monitor.certainty import budget
-from monitor.events import Ended, Filled, OrderKind, Report, ReportLine, SessionEvent, Tick, Tie
+from monitor.events import Ended, Filled, OrderKind, Received, Report, ReportLine, SessionEvent, Tick, Tie
 from monitor.ledger import Ledger
 from monitor.orders import Order
 from monitor.policy import Policy
@@ -223,7 +223,7 @@ class Engine:
             rows, windows = self.book.look(
                 [e.symbol for e in asking],
                 [e.at for e in asking],
-                [self._span(e.clock) if type(e) is Filled else -1 for e in asking],
+                [self._span(e.clock) if type(e) in (Filled, Received) else -1 for e in asking],
                 inclusive=self.config.tie == "at-or-before",
             )
             stale, silent = self.policy.stale_after_ns, self.sequencer.quotes_silent_since()

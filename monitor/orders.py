@@ -49,6 +49,8 @@ class Moment(Struct, frozen=True, kw_only=True):
     clock: str
     quote: Quote
     venue: str | None = None
+    window: Window | None = None
+    """For the receipt: the NBBO's extremes around it, for a fill may be compared with the quote of that instant."""
 
 
 class Fill(Struct, kw_only=True):

@@ -377,7 +377,8 @@ def _doubted(verdict: Verdict, doubt: str | None) -> Verdict:
 
 def _moment(joined: Joined) -> Moment:
     event = joined.event
-    return Moment(at=event.at, clock=event.clock, quote=joined.quote, venue=event.venue)
+    window = joined.window if isinstance(event, Received) else None
+    return Moment(at=event.at, clock=event.clock, quote=joined.quote, venue=event.venue, window=window)
 
 
 def _fill(joined: Joined, event: Filled, exec_id: str) -> Fill:

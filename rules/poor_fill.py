@@ -59,8 +59,7 @@ def _at_execution(seen: Observation, fill: Fill, limits: Limits) -> Verdict:
     excess = _excess(side, fill.price, seen.quote)
     if excess <= tolerance:
         return Verdict(subject=subject, fires=False, reason="within the NBBO at execution")
-    low_bid, high_ask = (None, None) if seen.window is None else (seen.window.low_bid, seen.window.high_ask)
-    judged = certainty.beyond(side, fill.price, tolerance, low_bid, high_ask)
+    judged = certainty.beyond(side, fill.price, tolerance, seen.window)
     title = f"{_did(side, fill)} {dollars(excess)} outside the NBBO {_shown(seen.quote)} at execution"
     return _fires(seen, fill, subject, title, "outside_tolerance_usd", limits.outside_tolerance_usd, excess, judged)
 
@@ -77,7 +76,8 @@ def _at_receipt(seen: Observation, fill: Fill, received: Moment, limits: Limits)
     if seen.root.order_class in (None, "unknown"):
         judged = Judged("possible", "the type of the order was not reported: one that rested may fill worse")
     else:
-        judged = Judged("confirmed", "worse than the NBBO that stood when the order was received")
+        tolerance = nano(limits.receipt_tolerance_usd)
+        judged = certainty.beyond(side, fill.price, tolerance, received.window)
     title = f"{_did(side, fill)} {dollars(excess)} worse than the NBBO {_shown(received.quote)} at receipt"
     return _fires(seen, fill, subject, title, "receipt_tolerance_usd", limits.receipt_tolerance_usd, excess, judged)
 
@@ -213,6 +213,18 @@ EXAMPLES = (
             09:31:10.000  tick
         """,
         fires=("outside:E1 possible",),
+    ),
+    Example(
+        name="worse than at receipt, but the offer had changed within the clocks' error of it",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.06
+            09:31:00.000  quote IBM 100.00x100.02
+            +20ms         received id=A side=buy qty=100 type=market
+            +200ms        quote IBM 100.04x100.06
+            +100ms        filled id=A exec=E1 qty=100 price=100.06 venue=XNYS
+            09:31:10.000  tick
+        """,
+        fires=("receipt:E1 possible",),
     ),
     Example(
         name="the quote was crossed: nobody can tell",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.certainty import beyond, budget, hop, margin, unusable
 from monitor.events import Quote, QuoteState
+from monitor.orders import Window
 
 MS = 1_000_000
 BUDGETS = {"router": 5 * MS, "venue": 1 * MS, "*": 50 * MS}
@@ -46,22 +47,30 @@ def test_confirmed_means_that_no_error_within_the_budgets_undoes_it(elapsed: int
         assert truly_at_least <= limit < truly_at_most or a + b == 0
 
 
+def window(low_bid: int | None = None, high_ask: int | None = None) -> Window:
+    return Window(low_bid=low_bid, high_bid=None, low_ask=None, high_ask=high_ask)
+
+
 @pytest.mark.parametrize(
     ("price", "worst", "certainty"), [(1001, 1000, "confirmed"), (1001, 1001, "possible"), (1001, None, "possible")]
 )
 def test_a_fill_is_outside_for_sure_only_when_outside_every_quote_around(
     price: int, worst: int | None, certainty: str
 ) -> None:
-    assert beyond("buy", price, 0, None, worst).certainty == certainty
+    assert beyond("buy", price, 0, window(high_ask=worst)).certainty == certainty
     mirrored = None if worst is None else 2000 - worst
-    assert beyond("sell", 2000 - price, 0, mirrored, None).certainty == certainty
+    assert beyond("sell", 2000 - price, 0, window(low_bid=mirrored)).certainty == certainty
+
+
+def test_without_a_window_nothing_is_sure() -> None:
+    assert beyond("buy", 10, 0, None).certainty == "possible"
 
 
 def test_tolerance_counts_against_every_quote_around() -> None:
-    assert beyond("buy", 1010, 5, None, 1004).certainty == "confirmed"
-    assert beyond("buy", 1010, 5, None, 1005).certainty == "possible"
-    assert beyond("sell_short", 990, 5, 996, None).certainty == "confirmed"
-    assert beyond("sell_short", 990, 5, 995, None).certainty == "possible"
+    assert beyond("buy", 1010, 5, window(high_ask=1004)).certainty == "confirmed"
+    assert beyond("buy", 1010, 5, window(high_ask=1005)).certainty == "possible"
+    assert beyond("sell_short", 990, 5, window(low_bid=996)).certainty == "confirmed"
+    assert beyond("sell_short", 990, 5, window(low_bid=995)).certainty == "possible"
 
 
 @pytest.mark.parametrize("state", ["locked", "crossed", "one_sided", "stale", "none"])
