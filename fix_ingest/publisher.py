@@ -46,7 +46,7 @@ MARK_SHARE: Final = 20
 """A mark that takes long is made more rarely: it may use one part in so many of the time."""
 SILENT_S: Final = 1.0
 """While Kafka has been away for so long no ticks are added to what waits: the next one says as much."""
-STALLED_S: Final = 10.0
+STALLED_S: Final = 5.0
 """Without any acknowledgement for so long the process is not well."""
 
 
