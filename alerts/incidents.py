@@ -117,6 +117,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     last_heard: int
     example: str
     """Id of the finding to show first: the dearest confirmed one."""
+    example_order: str
 
 
 class Incidents:
@@ -227,6 +228,7 @@ def gathered(entries: Iterable[Entry], now: int, pace: Pace) -> Incident:
         first_heard=min(e.heard for e in shown),
         last_heard=max(e.heard for e in shown),
         example=example.id,
+        example_order=example.order_id,
     )
 
 

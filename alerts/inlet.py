@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from alerts.office import Received
@@ -76,16 +77,26 @@ class Inlet:
 
     async def _assign(self, consumer: AIOKafkaConsumer) -> int:
         names = {wire.topic(self._kafka.prefix, name): name for name in TOPICS}
-        known = await consumer.topics()
+        known = await self._partitions()
         missing = sorted(set(names) - set(known))
         if missing:
             raise NotThereYet(f"Kafka has no topic {', '.join(missing)}: run `sorwatch topics` or start the worker")
-        parts = [TopicPartition(t, p) for t in names for p in sorted(consumer.partitions_for_topic(t) or ())]
+        parts = [TopicPartition(t, p) for t in names for p in known[t]]
         consumer.assign(parts)
         offsets = self._offsets()
         for part in parts:
             consumer.seek(part, offsets.get((names[part.topic], part.partition), 0))
         return len(parts)
+
+    async def _partitions(self) -> dict[str, list[int]]:
+        """Partitions of every topic; a consumer tells only of those it has been assigned."""
+        admin = AIOKafkaAdminClient(**aiokafka_config(self._kafka))
+        try:
+            await admin.start()
+            described = await admin.describe_topics()
+        finally:
+            await admin.close()
+        return {t["topic"]: sorted(p["partition"] for p in t["partitions"]) for t in described}
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         found = await asyncio.wait_for(consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH), STALLED_S)
@@ -95,13 +106,12 @@ class Inlet:
             self._take(batch)
 
     def _received(self, record: ConsumerRecord) -> Received:
-        reasons = [value for name, value in record.headers if name == "reason"]
         return Received(
             topic=record.topic.removeprefix(self._kafka.prefix),
             part=record.partition,
             offset=record.offset,
             value=b"" if record.value is None else record.value,
-            reason=reasons[0].decode("utf-8", "replace") if reasons else None,
+            reason=_reason(record.headers),
         )
 
     def _complain(self, error: Exception) -> None:
@@ -116,3 +126,12 @@ async def _stopped(consumer: AIOKafkaConsumer) -> None:
         await asyncio.wait_for(consumer.stop(), 5)
     except (KafkaError, TimeoutError) as error:
         log.debug("the consumer did not stop cleanly", why=str(error))
+
+
+def _reason(headers: Iterable[tuple[str, bytes]]) -> str | None:
+    """Why a dead letter could not be read, and where it stood."""
+    said = {name: value.decode("utf-8", "replace") for name, value in headers}
+    if "reason" not in said:
+        return None
+    place = " ".join(said[name] for name in ("topic", "partition", "offset") if name in said)
+    return said["reason"] if place == "" else f"{place}: {said['reason']}"

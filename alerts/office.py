@@ -14,7 +14,7 @@ import structlog
 from msgspec import Struct
 
 from alerts import notify
-from alerts.incidents import Change, Incident, Incidents, Pace, State
+from alerts.incidents import RANK, Change, Incident, Incidents, Pace, State
 from alerts.ledger import Labels, Ledger, Unreadable
 from alerts.measures import Amount, Measures
 from alerts.metrics import Readings
@@ -103,9 +103,9 @@ class Office:
         return self.incidents.incident(incident, now, self.pace) if incident in self.incidents else None
 
     def all_incidents(self, now: int) -> list[Incident]:
-        """All incidents, those that are not over and the newest first."""
+        """All incidents: those that are not over first, then by severity, the newest first."""
         found = [self.incidents.incident(i, now, self.pace) for i in self.incidents.ids()]
-        return sorted(found, key=lambda i: (i.state is State.OVER, i.count == 0, -i.last_heard, i.id))
+        return sorted(found, key=_urgency)
 
     def count(self, amounts: Iterable[Amount]) -> None:
         """Add to the totals; kept with the transaction that is open."""
@@ -230,3 +230,8 @@ class Office:
             if incident.id not in self._ask:
                 self.incidents.forget(incident.id)
                 self.ledger.forget_findings(incident.id)
+
+
+def _urgency(incident: Incident) -> tuple[bool, bool, int, int, str]:
+    over = incident.state is State.OVER
+    return over, incident.count == 0, -RANK[incident.severity], -incident.first_heard, incident.id

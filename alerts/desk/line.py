@@ -75,7 +75,7 @@ def _counts(health: list[LineHealth], latencies: list[int]) -> list[tuple[str, s
     ordered = sorted(latencies)
     if ordered:
         middle, tail = (words.duration(percentile(ordered, share)) for share in (0.5, 0.99))
-        pairs.append(("fill → finding beyond patience", f"{middle} half, {tail} 99 of 100 (last {len(ordered):,})"))
+        pairs.append(("fill → finding beyond patience", f"p50 {middle}, p99 {tail} (last {len(ordered):,})"))
     else:
         pairs.append(("fill → finding beyond patience", "no finding measured yet"))
     return pairs

@@ -7,7 +7,7 @@ from msgspec import Struct
 from alerts import words
 from alerts.desk import line
 from alerts.desk.markup import Html, el, join, path, table
-from alerts.desk.pieces import NUMBER, aside, chip, findings_table, standing
+from alerts.desk.pieces import NUMBER, aside, chip, findings_table, order_link, standing
 from alerts.incidents import Incident, State
 from alerts.ledger import Unreadable
 from alerts.notify import Told
@@ -95,7 +95,7 @@ def _incident_row(i: Incident, told: Told | None, now: int) -> list[Html | str]:
     what = el("a", i.title, href=path("incident", i.id))
     return [
         standing(i),
-        join(what, el("small", i.cause.rule.replace("_", " "))),
+        join(what, el("small", i.cause.rule.replace("_", " "), ", for example ", order_link(i.example_order))),
         words.named(i.cause.venue),
         words.named(i.cause.vendor),
         i.cause.session,
