@@ -7,6 +7,7 @@ printed twice are told once and named, and a damaged archive is read as far as i
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -18,7 +19,7 @@ from msgspec import Struct, field
 from fix_ingest.decode import Decoder
 from fix_ingest.dialect import Dialect
 from fix_ingest.logshapes import is_remark, messages
-from fix_ingest.message import Broken, frame_fault, parse, text_of
+from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
 from fix_ingest.values import time_ns
 from monitor.events import ReportLine
@@ -32,8 +33,11 @@ NAMED = 1_000
 _LONGEST_LINE = 1 << 20
 _REMEMBERED = 500_000
 """Messages whose repetition is recognised."""
-_TRANSPORT = frozenset({"8", "9", "10", "43", "97", "122"})
-"""Fields in which a message sent again differs from the first time."""
+_BEFORE = re.compile(r"^8=[^\x01]*\x01(?:9=[^\x01]*\x01)?")
+_AFTER = re.compile(r"10=[0-9]{3}\x01$")
+_SENT = re.compile(r"\x0152=[^\x01]*\x01")
+_RESENT = re.compile(r"\x01(?:(?:43|97|122)=[^\x01]*\x01)+")
+"""Fields in which a message sent again differs from the first time, beside its frame and SendingTime."""
 
 
 class Place(Struct, frozen=True):
@@ -77,32 +81,26 @@ class LogReader:
     def read(self, path: str) -> Iterator[ReportLine]:
         """Events of one log, in the order of its lines; raises `Mistaken` when the file cannot be opened."""
         for place, message in self._messages(path):
-            body = message.encode()
             if self._known_before(place, message):
                 continue
+            body = message.encode()
             self.counts.messages += 1
             self.counts.bad_frames += frame_fault(body) is not None
-            yield from self._events(body)
+            yield from self._events(message, body)
 
-    def _events(self, body: bytes) -> list[ReportLine]:
+    def _events(self, message: str, body: bytes) -> list[ReportLine]:
+        """Decoded as if received when it was sent, for a log does not say when that was."""
         self._n += 1
-        record = self._record(body)
-        events = self.decoder.decode(record)
+        times = (time_ns(_value(message, tag)) for tag in ("52", "60"))
+        self._last = next((time for time in times if time is not None), self._last)
+        events = self.decoder.decode(Record(self._n, self._last, self._session(message), "message", body))
         self.counts.events += len(events)
         self.counts.garbled = self.decoder.counts["garbled"]
         return events
 
-    def _record(self, body: bytes) -> Record:
-        """A journal record: seen when it was sent, for the log does not say when it came."""
-        message = parse(body, framed=False)
-        top = {} if isinstance(message, Broken) else message.top
-        times = (time_ns(top.get(tag, "")) for tag in ("52", "60"))
-        self._last = next((time for time in times if time is not None), self._last)
-        return Record(self._n, self._last, self._session(top), "message", body)
-
-    def _session(self, top: dict[str, str]) -> str:
+    def _session(self, message: str) -> str:
         """``sender->target`` as first seen: both directions of a conversation are one session."""
-        pair = (top.get("49", "?"), top.get("56", "?"))
+        pair = (_value(message, "49") or "?", _value(message, "56") or "?")
         return self._sessions.setdefault(frozenset(pair), "->".join(pair))
 
     def _known_before(self, place: Place, message: str) -> bool:
@@ -176,13 +174,19 @@ def _cut(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         number += line.endswith(b"\n")
 
 
+def _value(message: str, tag: str) -> str:
+    """Value of a header field; empty when there is none."""
+    start = message.find(f"\x01{tag}=")
+    if start < 0:
+        return ""
+    start += len(tag) + 2
+    return message[start : message.find("\x01", start)]
+
+
 def _identity(message: str) -> bytes:
     """Digest of what makes a message the same when it is printed or sent again (PossDup: by its original time)."""
-    fields = [chunk.partition("=") for chunk in message.split("\x01") if chunk]
-    original = next((value for tag, _, value in fields if tag == "122"), None)
-    digest = blake2b(digest_size=12)
-    for tag, _, value in fields:
-        if tag not in _TRANSPORT:
-            said = original if tag == "52" and original else value
-            digest.update(f"{tag}={said}\x01".encode())
-    return digest.digest()
+    body = _BEFORE.sub("", message, count=1)
+    body = _AFTER.sub("", body)
+    if original := _value(body, "122"):
+        body = _SENT.sub(f"\x0152={original}\x01", body, count=1)
+    return blake2b(_RESENT.sub("\x01", body).encode(), digest_size=12).digest()

@@ -15,6 +15,9 @@ from fix_ingest import groups
 
 SOH = "\x01"
 _ADLER_BLOCK = 256
+_ALTERNATING = b"=\x01" * 4096
+"""The separators of a plain message, in order: one = and one SOH by field."""
+_NO_SEPARATORS = bytes(sorted(set(range(256)) - {0x01, 0x3D}))
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -22,12 +25,17 @@ class Message(Struct, frozen=True, gc=False):
 
     top: dict[str, str]
     """Tag → value, first occurrence outside repeating groups."""
-    pairs: Sequence[Sequence[str]]
-    """Every field as (tag, value), in order."""
+    body: bytes
+    """The message as it came."""
     text: str
     """The message as text, SOH between fields; bytes that are not UTF-8 are read as Latin-1."""
     odd: tuple[str, ...] = ()
     """Fields that are not ``tag=value`` with a number for a tag."""
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        """Every field as (tag, value), in the order it was sent."""
+        return _walk(self.body)[0]
 
     def get(self, tag: str) -> str | None:
         """Value of a tag; None when it is absent or empty."""
@@ -51,18 +59,15 @@ def parse(body: bytes, framed: bool = True) -> Message | Broken:
     if not body:
         return Broken("empty")
     text = text_of(body)
-    chunks = text.split(SOH)
-    if not chunks[-1]:
-        chunks.pop()
-    pairs = [chunk.split("=", 1) for chunk in chunks]
-    try:
-        top = dict(pairs)
-    except ValueError:
+    separators = body.translate(None, _NO_SEPARATORS)
+    if separators != _ALTERNATING[: len(separators)]:
         return _carefully(body, text)
+    flat = text.replace(SOH, "=").split("=")
+    top = dict(zip(flat[:-1:2], flat[1::2], strict=True))
     tags = "".join(top)
-    if len(top) != len(pairs) or not groups.COUNTED.isdisjoint(top) or not (tags.isascii() and tags.isdigit()):
+    if 2 * len(top) != len(separators) or not groups.COUNTED.isdisjoint(top) or not (tags.isascii() and tags.isdigit()):
         return _carefully(body, text)
-    return Message(top, pairs, text)
+    return Message(top, body, text)
 
 
 def text_of(body: bytes) -> str:
@@ -119,7 +124,7 @@ def _carefully(body: bytes, text: str) -> Message | Broken:
     pairs, odd = _walk(body)
     if not pairs:
         return Broken("no field of the form tag=value")
-    return Message(groups.outside(pairs), pairs, text, tuple(odd))
+    return Message(groups.outside(pairs), body, text, tuple(odd))
 
 
 def _walk(body: bytes) -> tuple[list[tuple[str, str]], list[str]]:

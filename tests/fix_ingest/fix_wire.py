@@ -1,0 +1,53 @@
+"""FIX messages for tests: framed as on the wire, and decoded in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fix_ingest.decode import Decoder
+from fix_ingest.dialect import Dialect
+from fix_ingest.dialects import load
+from fix_ingest.message import checksum
+from fix_ingest.record import Record, RecordKind
+from monitor.events import ReportLine
+from monitor.venue_files import shipped
+
+SEEN = 1_793_716_200_500_000_000
+"""2026-11-03 14:30:00.5 UTC."""
+SENT = "20261103-14:30:00.250"
+HEAD = f"49=ROUTER|56=DESK|34=7|52={SENT}|"
+
+
+def frame(fields: str, begin: str = "FIX.4.4") -> bytes:
+    """Fields from 35= on, with | between them, as wire bytes with the right length and checksum."""
+    body = fields.replace("|", "\x01").encode()
+    head = f"8={begin}\x019={len(body)}\x01".encode()
+    return head + body + b"10=%03d\x01" % checksum(head + body)
+
+
+def record(body: bytes, n: int = 1, kind: RecordKind = "message", session: str = "sor", seen: int = SEEN) -> Record:
+    return Record(n, seen, session, kind, body)
+
+
+def decoder(dialect: Dialect | None = None, live: bool = True) -> Decoder:
+    return Decoder("dropcopy", {}, shipped(), otherwise=dialect or load("default"), live=live)
+
+
+def tell(*messages: str, dialect: Dialect | None = None, live: bool = True) -> list[ReportLine]:
+    """Events of messages given from 35= on without header fields."""
+    reader = decoder(dialect, live)
+    return [
+        event
+        for n, fields in enumerate(messages, 1)
+        for event in reader.decode(record(frame(fields.replace("|", "|" + HEAD, 1)), n))
+    ]
+
+
+def shared(folder: str) -> Path:
+    """A folder of real input outside the repository; skips the test where it is absent."""
+    path = Path(__file__).parents[3] / "shared" / "data" / folder
+    if not path.exists():
+        pytest.skip(f"real input is not on this machine: {path}")
+    return path
