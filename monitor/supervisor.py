@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 SOON_S = 10.0
 """A child that lived no longer than this is restarted more slowly each time."""
+AGAIN_S = 15.0
+"""How long one reason to wait is not repeated."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 
 
@@ -105,13 +107,16 @@ def _child(name: str, words: tuple[str, ...], config: str, logs: Path) -> Child:
 
 def wait_for_topics(kafka: settings.Kafka, broker: Supervisor, stop: threading.Event) -> list[str]:
     """Create the topics as soon as the broker answers; answers what is wrong with those that exist."""
+    told = None
     while not stop.is_set() and broker.mistaken is None:
         broker.check()
         try:
             return topics.ensure(kafka)
         except topics.Unavailable as away:
-            log.info("waiting for Kafka", why=str(away))
-            stop.wait(0.5)
+            if told is None or time.monotonic() - told > AGAIN_S:
+                log.info("waiting for Kafka", why=str(away))
+                told = time.monotonic()
+            stop.wait(0.2)
     return []
 
 

@@ -60,7 +60,6 @@ probe = "127.0.0.1:{watch}"
 [alert]
 page = "127.0.0.1:{alert}"
 quiet_s = 2.0
-links = [["what Slack and the mailbox received", "http://127.0.0.1:{received}/received"]]
 
 [alert.slack]
 webhook_file = "{state}/slack_webhook"
@@ -71,6 +70,10 @@ port = {smtp}
 tls = "none"
 sender = "sorwatch@demo.invalid"
 to = ["desk@demo.invalid"]
+
+[[alert.links]]
+name = "What Slack and the mailbox received"
+url = "http://127.0.0.1:{slack}/received"
 """
 
 WANTED = {
@@ -82,8 +85,7 @@ WANTED = {
     "alert": 9405,
     "slack": 9406,
     "smtp": 9407,
-    "received": 9408,
-    "kafka": 9409,
+    "kafka": 9408,
 }
 """Ports the demo likes to have; a taken one is replaced by any that is free."""
 
@@ -110,7 +112,7 @@ def prepare(directory: Path, kafka: str | None, seed: int) -> Stage:
     prefix = "demo." if kafka is None else f"demo-{time.time_ns()}."
     text = SETTINGS.format(state=directory, kafka=broker, prefix=prefix, policy=POLICY, **without(ports, "kafka"))
     webhook = directory / "slack_webhook"
-    webhook.write_text(f"http://127.0.0.1:{ports['slack']}/services/T000/B000/demo\n", "utf-8")
+    webhook.write_text(f"http://127.0.0.1:{ports['slack']}/services/T0DEMO/B0DEMO/demo-receiver\n", "utf-8")
     config = directory / "sorwatch.toml"
     config.write_text(text, "utf-8")
     return Stage(
@@ -125,7 +127,7 @@ def prepare(directory: Path, kafka: str | None, seed: int) -> Stage:
 
 def _receiver(ports: dict[str, int]) -> tuple[str, ...]:
     words = [sys.executable, "-m", "alerts.receiver"]
-    for name in ("slack", "smtp", "received"):
+    for name in ("slack", "smtp"):
         words += [f"--{name}-port", str(ports[name])]
     return tuple(words)
 
@@ -180,7 +182,7 @@ def announce(stage: Stage, write: Callable[[str], object]) -> None:
     at = "http://127.0.0.1:{}"
     places = {
         "the desk page": at.format(stage.ports["alert"]) + "/",
-        "Slack and e-mail received": at.format(stage.ports["received"]) + "/received",
+        "Slack and e-mail received": at.format(stage.ports["slack"]) + "/received",
         "Prometheus text": at.format(stage.ports["alert"]) + "/metrics",
         "the worker's own": at.format(stage.ports["watch"]) + "/metrics",
         "logs": str(stage.directory / "logs"),
