@@ -40,6 +40,7 @@ class Demo:
         self._told = told
         self.where = "a synthetic market"
         self.behind = False
+        self.patient = False
         self.late = 0
 
     def poll(self) -> Round:

@@ -1,8 +1,9 @@
 """Takes in lines of JSON from standard input (``jsonl:-``) or over TCP (``jsonl:tcp://127.0.0.1:9440``).
 
-Ticks: a feed that sends its own is believed; for any other they tell the time of day, or, where its first quote is
-older than a minute (history sent through a pipe), the time of the newest quote. Over TCP nothing is promised while
-nobody is connected, so that a feed that is cut off is noticed as silent.
+Whose clock the ticks follow is decided by what comes first, or by ``?clock=``: a feed that sends ticks of its own is
+believed (``feed``); a first quote that is older than a minute is history sent through a pipe, whose ticks follow the
+quotes (``rows``); for any other they tell the time of day (``wall``). Over TCP nothing is promised while nobody is
+connected, so that a feed that is cut off is noticed as silent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ from monitor.located import Mistake, Mistaken
 log = structlog.get_logger()
 
 HISTORY_NS = 60 * 10**9
+MOST_HEARD = 200_000
+"""Lines that wait to be taken; then the feed has to wait."""
 _READ = 1 << 16
 
 
@@ -35,7 +38,7 @@ class Inbox:
 
     def __init__(self, complaints: Complaints) -> None:
         self._complaints = complaints
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._heard: list[Heard] = []
         self._wrong: list[Unreadable] = []
         self.connected = 0
@@ -43,6 +46,7 @@ class Inbox:
     def add(self, lines: list[bytes], number: int, name: str) -> None:
         """Lines that have just come; ``number`` is that of the first one on its connection."""
         with self._lock:
+            self._lock.wait_for(lambda: len(self._heard) < MOST_HEARD)
             now = time.time_ns()
             for i, line in enumerate(lines):
                 try:
@@ -63,6 +67,7 @@ class Inbox:
             taken, self._heard = self._heard, []
             wrong, self._wrong = self._wrong, []
             now = time.time_ns()
+            self._lock.notify_all()
         for row in wrong:
             self._complaints.add(row.place, row.reason, row.text, row.detail)
         return taken, now
@@ -76,13 +81,13 @@ class Inbox:
 class Jsonl:
     """A live source of lines: `poll` gives what has come since, as a round."""
 
-    def __init__(self, path: str, complaints: Complaints) -> None:
-        """Listen or read; raises `Mistaken` when the address is none or is taken."""
+    def __init__(self, path: str, options: Mapping[str, str], complaints: Complaints) -> None:
+        """Listen or read; raises `Mistaken` when the address is none or is taken, or an option is unknown."""
+        self._clock = _clock(path, options)
         self.inbox = Inbox(complaints)
         self.late = 0
         self._names = Names()
         self._through: int | None = None
-        self._clock: str | None = None
         self._eof = threading.Event()
         self._server = None if path == "-" else _server(path, self.inbox)
         self.where = "standard input" if self._server is None else "tcp://{}:{}".format(*self._server.server_address)
@@ -94,6 +99,11 @@ class Jsonl:
             run = self._server.serve_forever
         threading.Thread(target=run, name="jsonl", daemon=True).start()
         log.info("taking quotes as lines of JSON", at=self.where)
+
+    @property
+    def patient(self) -> bool:
+        """History waits for Kafka; a live feed does not."""
+        return self._clock == "rows"
 
     def poll(self) -> Round | None:
         """What has come, and how far that is everything; None when there is nothing to say."""
@@ -118,7 +128,7 @@ class Jsonl:
 
     def _learn(self, said: list[Heard], now: int) -> None:
         """Whose clock the ticks follow, by the first things heard."""
-        if any(isinstance(h, FeedTick) for h in said):
+        if self._clock is None and any(isinstance(h, FeedTick) for h in said):
             self._clock = "feed"
         first = next((h for h in said if isinstance(h, Quote)), None)
         if self._clock is None and first is not None:
@@ -129,16 +139,16 @@ class Jsonl:
 
     def _promise(self, ticks: list[int], times: list[int], now: int, ended: bool) -> None:
         newest = max(times, default=None)
+        promises: list[int] = [] if self._through is None else [self._through]
         if self._clock == "feed":
-            promised = max(ticks, default=None)
-        elif self._clock == "rows":
-            promised = None if newest is None else newest - 1
-        else:
-            promised = now - 1
-        if ended and self._clock != "wall" and newest is not None:
-            promised = max(newest, promised or newest)
-        if promised is not None:
-            self._through = promised if self._through is None else max(self._through, promised)
+            promises += ticks
+        if self._clock == "rows" and newest is not None:
+            promises.append(newest - 1)
+        if self._clock == "wall":
+            promises.append(now - 1)
+        if ended and newest is not None:
+            promises.append(newest)
+        self._through = max(promises, default=None)
 
 
 def _read_all(stream: BinaryIO, inbox: Inbox, eof: threading.Event) -> None:
@@ -186,6 +196,13 @@ def _connection(receive: Callable[[int], bytes], name: str, inbox: Inbox) -> Non
     inbox.cut_short(bytes(held), number, name)
     inbox.come_and_go(-1)
     log.info("feed disconnected", peer=name, lines=number - 1)
+
+
+def _clock(path: str, options: Mapping[str, str]) -> str | None:
+    clock = options.get("clock")
+    if set(options) - {"clock"} or clock not in (None, "wall", "rows", "feed"):
+        raise _mistaken(path, "the only option of jsonl: is clock=wall, clock=rows or clock=feed")
+    return clock
 
 
 def _mistaken(path: str, what: str) -> Mistaken:

@@ -9,11 +9,13 @@ from typing import Protocol
 
 import structlog
 
+from monitor.blocks import Block
 from monitor.feeds.meters import Meters
 from monitor.feeds.outbox import Outbox, Stopped
 from monitor.feeds.position import Position
 from monitor.feeds.rounds import Round
 from monitor.feeds.split import Splitter
+from monitor.feeds.table import empty
 
 log = structlog.get_logger()
 
@@ -28,6 +30,10 @@ class LiveSource(Protocol):
     """Whether there is more to be had at once."""
     late: int
     """Quotes so far that were older than a promise already given."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether it can wait for Kafka, so that nothing need be given up."""
 
     def poll(self) -> Round | None:
         """What is new, and how far that is everything; None when there is nothing to say."""
@@ -48,7 +54,7 @@ class Pending:
         return len(self._rounds)
 
     def add(self, this: Round) -> int:
-        """One round more; answers how many rows had to be given up for it."""
+        """One round more; answers how many rows had to be given up for it: never the newest round's."""
         if self._rounds and not len(this.rows):
             before = self._rounds[-1]
             before.through, before.ended = this.through, before.ended or this.ended
@@ -90,6 +96,8 @@ class Live:
         self._meters = meters
         self._gap = False
         self._saved = time.monotonic()
+        self._round = Round(rows=empty(), through=None)
+        self._blocks: deque[tuple[int, Block]] = deque()
 
     def play(self, stop: threading.Event, tick_s: float) -> bool:
         """Send what comes until the source ends or we are told to stop; answers whether all of it was sent."""
@@ -105,9 +113,9 @@ class Live:
                 stop.wait(max(due - time.monotonic(), 0.0))
         return self._finish(stop) and ended
 
-    def _turn(self) -> None:
+    def _turn(self, *, wait: bool = False) -> None:
         try:
-            self._send()
+            self._send(wait=wait)
         except Stopped:
             log.warning("told to stop while Kafka is away", rows_not_sent=self._pending.rows)
         self._meters.too_late(self._source.late - self._meters.late)
@@ -115,21 +123,32 @@ class Live:
 
     def _keep(self, this: Round) -> None:
         dropped = self._pending.add(this)
+        if self._source.patient:
+            self._turn(wait=True)
         if dropped:
             self._meters.drop(dropped)
         if dropped and not self._gap:
             log.error("Kafka is away for too long: the oldest quotes are given up", kept_rows=self._pending.rows)
         self._gap = bool(dropped) or (self._gap and len(self._pending) > 1)
 
-    def _send(self) -> None:
-        while self._pending and self._outbox.has_room():
-            this = self._pending.take()
-            for partition, block in self._splitter.blocks(this):
-                self._outbox.send(partition, block)
-            if this.through is not None:
-                self._meters.lag(time.time() - this.through / 1e9)
-                if self._position is not None:
-                    self._position.sent(self._outbox.token, this.through)
+    def _send(self, *, wait: bool) -> None:
+        while self._waiting() and (wait or self._outbox.has_room()):
+            if not self._blocks:
+                self._round = self._pending.take()
+                self._blocks.extend(self._splitter.blocks(self._round))
+            self._outbox.send(*self._blocks[0])
+            self._blocks.popleft()
+            if not self._blocks:
+                self._told(self._round.through)
+
+    def _waiting(self) -> bool:
+        return bool(self._blocks) or len(self._pending) > 0
+
+    def _told(self, through: int | None) -> None:
+        if through is not None:
+            self._meters.lag(time.time() - through / 1e9)
+            if self._position is not None:
+                self._position.sent(self._outbox.token, through)
 
     def _save(self, every_s: float) -> None:
         if self._position is not None and time.monotonic() - self._saved >= every_s:
@@ -138,9 +157,9 @@ class Live:
 
     def _finish(self, stop: threading.Event) -> bool:
         """Wait until Kafka has what is left; not for long when told to stop."""
-        while self._pending and not stop.wait(0.01):
+        while self._waiting() and not stop.wait(0.01):
             self._turn()
         self._turn()
-        settled = self._outbox.settle() and not self._pending
+        settled = self._outbox.settle() and not self._waiting()
         self._save(0.0)
         return settled

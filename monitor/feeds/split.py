@@ -65,4 +65,12 @@ class _Homes:
         """Rows of one partition, with the numbers its blocks use."""
         rows.symbol = self._number[rows.symbol]
         rows.symbols = self._own[partition]
-        return rows
+        return _few(rows) if len(rows) * 8 < len(rows.symbols) else rows
+
+
+def _few(rows: Table) -> Table:
+    """Few rows name only their own symbols: the list of all would be most of the message."""
+    used, places = np.unique(rows.symbol, return_inverse=True)
+    rows.symbol = places.astype(np.int32)
+    rows.symbols = tuple(rows.symbols[i] for i in used.tolist())
+    return rows
