@@ -78,7 +78,7 @@ class Ledger:
         self._open: OrderedDict[int, Family] = OrderedDict()
         self._closed: OrderedDict[int, Family] = OrderedDict()
         self._flagged: OrderedDict[int, Family] = OrderedDict()
-        self._execs: dict[tuple[str, str], str] = {}
+        self._execs: dict[tuple[str, str], tuple[str, ...]] = {}
         self._bytes: dict[int, bytes] = {}
         self._clock = 0
 
@@ -117,12 +117,13 @@ class Ledger:
             self._forget(oldest)
 
     def executed_at(self, symbol: str, exec_id: str) -> str | None:
-        """The order an execution belongs to."""
-        return self._execs.get((symbol, exec_id))
+        """The order an execution belongs to; where several report it, the first by name."""
+        return min(self._execs.get((symbol, exec_id), ()), default=None)
 
     def learn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
         """Remember whose execution it is."""
-        self._execs[symbol, exec_id] = order_id
+        owners = self._execs.get((symbol, exec_id), ())
+        self._execs[symbol, exec_id] = (*owners, order_id)
 
     def snapshot(self) -> list[bytes]:
         """Every family's bytes, in the order of use; what has not changed since the last time is not encoded again."""
@@ -139,7 +140,7 @@ class Ledger:
             for order in family.orders.values():
                 self._of[order.symbol, order.order_id] = family
                 for exec_id in (*order.fills, *order.new_ids):
-                    self._execs[order.symbol, exec_id] = order.order_id
+                    self.learn_execution(order.symbol, exec_id, order.order_id)
 
     def alarms(self) -> Iterator[tuple[Family, str, int]]:
         """Every alarm that is set."""
@@ -201,7 +202,12 @@ class Ledger:
         for order in family.orders.values():
             self._of.pop((order.symbol, order.order_id), None)
             for exec_id in (*order.fills, *order.new_ids):
-                self._execs.pop((order.symbol, exec_id), None)
+                self._unlearn_execution(order.symbol, exec_id, order.order_id)
+
+    def _unlearn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
+        others = tuple(owner for owner in self._execs.pop((symbol, exec_id), ()) if owner != order_id)
+        if others:
+            self._execs[symbol, exec_id] = others
 
     def _encoded(self, family: Family) -> bytes:
         data = self._bytes.get(family.touched)

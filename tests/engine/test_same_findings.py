@@ -1,0 +1,43 @@
+"""However a day arrives, the findings are the same."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.engine import worlds
+
+randoms = st.randoms(use_true_random=False)
+chosen = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@chosen
+@given(randoms)
+def test_any_arrival_within_patience_and_any_cut_gives_the_same_in_the_same_order(rnd: Random) -> None:
+    day = worlds.world(rnd)
+    expected = worlds.judged(worlds.straight(day))
+    found = worlds.judged(worlds.deliveries(day, rnd))
+    assert found.executions == expected.executions
+    assert found.findings == expected.findings
+
+
+@chosen
+@given(randoms)
+def test_crashes_between_any_two_events_change_nothing(rnd: Random) -> None:
+    day = worlds.world(rnd)
+    expected = worlds.latest(worlds.judged(worlds.straight(day)))
+    assert worlds.latest(worlds.with_crashes(worlds.deliveries(day, rnd), rnd)) == expected
+
+
+@chosen
+@given(randoms)
+def test_a_snapshot_of_a_restored_engine_is_that_snapshot(rnd: Random) -> None:
+    log = worlds.deliveries(worlds.world(rnd), rnd)
+    engine = worlds.engine()
+    for token, each in enumerate(log[: rnd.randrange(len(log))]):
+        worlds.deliver(engine, each, token)
+        engine.advance()
+    data = engine.snapshot()
+    assert worlds.restored(data).counts == engine.counts
