@@ -105,6 +105,8 @@ class Order(Struct, kw_only=True):
     acked: Moment | None = None
     done: Moment | None = None
     ended: Ending | None = None
+    first_done: Moment | None = None
+    """When it was over for the first time: stays where a bust has opened the order again, for it had been answered."""
     fills: dict[str, Fill] = field(default_factory=dict)
     children: list[str] = field(default_factory=list)
     filled: Decimal = NOTHING
@@ -185,6 +187,7 @@ def finish(order: Order, ending: Ending, moment: Moment) -> None:
     """The order is over; what comes later does not change when and how."""
     if order.done is None:
         order.done, order.ended = moment, ending
+        order.first_done = order.first_done or moment
 
 
 def complete(order: Order, moment: Moment, leaves: Decimal | None) -> None:

@@ -146,7 +146,7 @@ def _answered_at_venue(seen: Observation, limits: Limits) -> Iterator[Verdict | 
 
 def _finished(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     root = seen.root
-    if root.received is None or root.done is None or root.done.at != seen.event.at:
+    if root.received is None or root.first_done is None or root.first_done.at != seen.event.at:
         return
     if _timed(root, root, limits):
         yield _answer(seen, TO_DONE, root.received, limits)
@@ -166,12 +166,12 @@ _STEPS: dict[type, Callable[[Observation, Limits], Iterator[Verdict | Alarm]]] =
 def _asked(name: str, order: Order, root: Order, limits: Limits) -> tuple[Hop, Moment | None, bool]:
     """The hop a deadline was set for, its start, and whether it needs no answer any more."""
     if name == TO_ROUTE.name:
-        return TO_ROUTE, root.received, _went_out(root) or root.done is not None
+        return TO_ROUTE, root.received, _went_out(root) or root.first_done is not None
     if name == TO_ACK.name:
-        return TO_ACK, order.routed, order.acked is not None or bool(order.fills) or order.done is not None
+        return TO_ACK, order.routed, order.acked is not None or bool(order.fills) or order.first_done is not None
     if name == TO_FILL.name:
-        return TO_FILL, order.acked, _worked(order) or order.done is not None or not _timed(order, root, limits)
-    return TO_DONE, root.received, root.done is not None or not _timed(root, root, limits)
+        return TO_FILL, order.acked, _worked(order) or order.first_done is not None or not _timed(order, root, limits)
+    return TO_DONE, root.received, root.first_done is not None or not _timed(root, root, limits)
 
 
 def _answer(seen: Observation, hop: Hop, start: Moment, limits: Limits) -> Verdict:
@@ -306,6 +306,18 @@ EXAMPLES = (
             +1ms          routed id=A1 parent=A venue=ARCX
             +2ms          acked id=A1
             +5ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=ARCX
+            09:31:10.000  tick
+        """,
+    ),
+    Example(
+        name="done in time, and busted later: it had been answered",
+        tape="""
+            09:30:00.000  quote IBM 100.00x100.02
+            09:31:00.000  received id=A side=buy qty=100 type=market
+            +1ms          routed id=A1 parent=A venue=ARCX
+            +2ms          acked id=A1
+            +5ms          filled id=A1 exec=E1 qty=100 price=100.02 venue=ARCX
+            +2s           busted id=A1 exec=E2 ref=E1
             09:31:10.000  tick
         """,
     ),
