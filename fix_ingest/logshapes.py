@@ -51,7 +51,7 @@ def _message(text: str, opening: re.Pattern[str]) -> str | None:
     fields = text.split(SOH) if delimiter == SOH else re.split(_between(delimiter), text)
     last = len(fields) - 1
     for i, field in enumerate(fields):
-        if _CHECKSUM.match(field):
+        if field.startswith("10=") and _CHECKSUM.match(field):
             fields[i], last = field[:6], i
             break
     else:

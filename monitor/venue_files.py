@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,7 +21,7 @@ def official(path: str) -> Venues:
     """The official ISO 10383 CSV at ``path`` with the shipped tape letters; raises `Mistaken`."""
     try:
         return Venues.from_iso_csv(Path(path).read_bytes().decode("utf-8", "replace"), _text("participants.csv"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise Mistaken(path, [Mistake(None, f"venue list cannot be read: {error}")]) from None
     except KeyError as error:
         raise Mistaken(path, [Mistake(1, f"not the ISO 10383 list: column {error} is missing")]) from None
