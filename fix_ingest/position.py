@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,8 @@ from monitor.located import Mistake, Mistaken
 
 log = structlog.get_logger()
 VERSION = 1
+RETRY_S = 1.0
+"""How long a disk that failed is left alone."""
 
 
 class Saved(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +42,59 @@ def save(path: Path, saved: Saved) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+class Scribe:
+    """Writes positions in a thread of its own, so that a slow disk holds nothing up; of several only the newest."""
+
+    def __init__(self, path: Path) -> None:
+        self.why = ""
+        """Why the last attempt failed, empty when it did not."""
+        self.written: int | None = None
+        """Number of the last record on disk as published, since the start."""
+        self._path = path
+        self._news = threading.Condition()
+        self._next: Saved | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._write, name="position", daemon=True)
+        self._thread.start()
+
+    def put(self, saved: Saved) -> None:
+        """Have this written soon, in place of any that is not yet."""
+        with self._news:
+            self._next = saved
+            self._news.notify()
+
+    def close(self) -> None:
+        """Write what is left, once, and end."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        self._thread.join()
+
+    def _write(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._next is not None or self._closing)
+                saved, self._next = self._next, None
+                last = self._closing
+            if saved is None:
+                return
+            if not self._try(saved) and not last:
+                with self._news:
+                    self._next = self._next or saved
+                    self._news.wait_for(lambda: self._closing, RETRY_S)
+
+    def _try(self, saved: Saved) -> bool:
+        try:
+            save(self._path, saved)
+        except OSError as error:
+            self.why = f"the position cannot be written to {self._path}: {error.strerror}: make room, check the disk"
+            log.error(self.why)  # noqa: TRY400 - an OSError of the disk needs no traceback
+            return False
+        self.why = ""
+        self.written = saved.position.n
+        return True
 
 
 def load(path: Path, source: str, partitions: int, journal: Path) -> Saved | None:

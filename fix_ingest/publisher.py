@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -23,7 +22,7 @@ from fix_ingest import dialects, position
 from fix_ingest.decode import Decoder
 from fix_ingest.journal import Reader
 from fix_ingest.outbound import Clock, Outbound
-from fix_ingest.position import Saved
+from fix_ingest.position import Saved, Scribe
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
 from monitor import cli, settings, venue_files, wire
@@ -38,7 +37,7 @@ RECORDS: Final = 1000
 """Most records taken from the journal at once."""
 PAUSE_S: Final = 0.002
 """How long the journal is left alone once it has been read to its end: a little gathers into one message."""
-MARK_S: Final = 0.25
+MARK_S: Final = 0.5
 """How often the position is written."""
 MARKS_WAITING: Final = 4
 """Positions remembered at once; each holds the decoder's memory."""
@@ -85,17 +84,17 @@ class Publisher:
         clock: Clock,
         producer: BoundedProducer,
         topic: str,
-        path: Path,
+        scribe: Scribe,
         tick_ns: int,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self.reader, self.decoder, self.producer = reader, decoder, producer
-        self.outbound, self.clock, self.path = outbound, clock, path
-        self.records = self.lines = self.undecodable = self.damaged = self.marks_written = 0
+        self.outbound, self.clock, self.scribe = outbound, clock, scribe
+        self.records = self.lines = self.undecodable = self.damaged = 0
         self.n = reader.position.n
         """Last record read."""
         self.saved_n = reader.position.n
-        """Last record known to be published, on disk."""
+        """Last record known to be published."""
         self.at_end = False
         self.waiting_since: int | None = None
         """When the oldest record that is not known to be published was seen."""
@@ -123,14 +122,13 @@ class Publisher:
         return self.at_end
 
     def settle(self) -> None:
-        """Write the newest position whose messages are all acknowledged."""
+        """Have the newest position written whose messages are all acknowledged."""
         acked = self.producer.acked() or 0
         settled: _Mark | None = None
         while self._marks and self._marks[0].token <= acked:
             settled = self._marks.popleft()
         if settled is not None:
-            position.save(self.path, settled.saved)
-            self.marks_written += 1
+            self.scribe.put(settled.saved)
             self.saved_n = settled.saved.position.n
         self.waiting_since = self._marks[0].since if self._marks else self._unmarked_since
 
@@ -140,6 +138,7 @@ class Publisher:
         self._mark()
         whole = self.producer.flush(seconds)
         self.settle()
+        self.scribe.close()
         return whole
 
     def _take(self, record: Record) -> None:
@@ -256,7 +255,7 @@ def assemble(chosen: settings.Settings) -> Publisher:
             in_flight_bytes=chosen.publish.in_flight_bytes,
         ),
         topic=topic,
-        path=path,
+        scribe=Scribe(path),
         tick_ns=chosen.publish.tick_ms * 1_000_000,
     )
 
@@ -270,7 +269,7 @@ def serve(publisher: Publisher, stop: threading.Event) -> None:
         try:
             at_end = publisher.step()
         except OSError as error:
-            log.exception("journal or position: the disk fails, trying again", todo=f"see to it: {error.strerror}")
+            log.exception("the journal cannot be read, trying again", todo=f"check the disk: {error.strerror}")
             stop.wait(1.0)
             continue
         if at_end:
@@ -280,7 +279,7 @@ def serve(publisher: Publisher, stop: threading.Event) -> None:
 def health(publisher: Publisher) -> Health:
     """Whether it does its work."""
     state = publisher.producer.state()
-    why = state.why
+    why = state.why or publisher.scribe.why
     if not why and state.stalled_s > STALLED_S:
         why = f"Kafka has acknowledged nothing for {state.stalled_s:.0f} s: is every partition of reports led?"
     return Health(
