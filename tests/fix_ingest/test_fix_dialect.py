@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fix_ingest.dialect import Dialect, parse
+from fix_ingest.dialect import Dialect, Symbols, Tags, parse
 from fix_ingest.dialects import for_sessions, load, shipped_names
 from monitor.located import Mistaken
 from monitor.settings import Session
@@ -101,3 +101,18 @@ def test_a_session_may_name_the_vendor_itself() -> None:
     found = for_sessions(sessions)
     assert (found["a"].vendor, found["b"].vendor) == ("ACME", None)
     assert found["a"].parent == found["b"].parent
+
+
+def test_every_key_is_in_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "fix.md").read_text("utf-8")
+    keys = [name for name in Dialect.__struct_fields__ if name not in ("tags", "symbols")]
+    keys += [f"tags.{name}" for name in Tags.__struct_fields__]
+    keys += [f"symbols.{name}" for name in Symbols.__struct_fields__]
+    assert [key for key in keys if f"| `{key}` |" not in text] == []
+
+
+def test_the_dialect_of_the_docs_is_right() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "fix.md").read_text("utf-8")
+    block = [line.removeprefix("    ") for line in text.splitlines() if line.startswith("    ")]
+    example = parse("\n".join(block), "docs/fix.md")
+    assert (example.clock, example.messages, example.venues) == ("acme", {"UB": "bust"}, {"ARCA": "ARCX"})
