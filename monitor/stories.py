@@ -73,9 +73,9 @@ class Stories:
         """Take in the next event."""
         self.counts["late_reports"] += joined.late
         event = joined.event
-        if isinstance(event, Filled):
+        if type(event) is Filled:
             self._filled(joined, event)
-        elif isinstance(event, Busted | Corrected):
+        elif isinstance(event, (Busted, Corrected)):  # noqa: UP038
             self._amended(joined, event)
         else:
             self._told(joined)
@@ -89,11 +89,11 @@ class Stories:
             if family is not None and family.alarms.get(_key(order_id, rule, subject)) == at:
                 self._silent(family, family.orders[order_id], self.rules[rule], Alarm(subject=subject, at=at), heard)
 
-    def restore_alarms(self) -> None:
-        """Set the alarms of every family the ledger holds."""
+    def restore_alarms(self, settled: int | None) -> None:
+        """Set the alarms of every family the ledger holds; those before the time settled have rung."""
         for family, key, at in self.ledger.alarms():
             order_id, rule, subject = key.split("\x1f")
-            if rule in self.rules:
+            if rule in self.rules and (settled is None or at >= settled):
                 heapq.heappush(self._alarms, (at, family.symbol, order_id, rule, subject))
 
     def restore_parked(self, parked: list[Joined]) -> None:
@@ -287,18 +287,24 @@ class Stories:
             for answer in answers:
                 if isinstance(answer, Alarm):
                     self._set(family, order, rule, answer)
-                else:
-                    told = Told(
-                        order_id=(root if answer.about == "root" else order).order_id,
-                        rule=rule.name,
-                        verdict=answer,
-                        limit=limit_of(answer, authority),
-                        exec_id=None if fill is None else fill.exec_id,
-                        venue=venue if answer.about == "order" else None,
-                        at=event.at if answer.at is None else answer.at,
-                        seen=event.seen,
-                    )
-                    self._judge(family, rule, told)
+                    continue
+                about = root if answer.about == "root" else order
+                key = _key(about.order_id, rule.name, answer.subject)
+                family.alarms.pop(key, None)
+                if not answer.fires:
+                    self._unsay(family, key, answer.reason)
+                    continue
+                told = Told(
+                    order_id=about.order_id,
+                    rule=rule.name,
+                    verdict=answer,
+                    limit=limit_of(answer, authority),
+                    exec_id=None if fill is None else fill.exec_id,
+                    venue=venue if answer.about == "order" else None,
+                    at=event.at if answer.at is None else answer.at,
+                    seen=event.seen,
+                )
+                self._judge(family, rule, told)
 
     def _silent(self, family: Family, order: Order, rule: Rule, alarm: Alarm, heard: Heard) -> None:
         """An alarm's time has passed."""
@@ -321,7 +327,7 @@ class Stories:
                 seen=None,
             )
             self._judge(family, rule, told)
-        self.ledger.touch(family)
+            self.ledger.touch(family)
 
     def _set(self, family: Family, order: Order, rule: Rule, alarm: Alarm) -> None:
         key = _key(order.order_id, rule.name, alarm.subject)
@@ -332,11 +338,10 @@ class Stories:
     def _judge(self, family: Family, rule: Rule, told: Told) -> None:
         """Tell a verdict where it differs from what was told before."""
         key = _key(told.order_id, rule.name, told.verdict.subject)
-        before = family.told.get(key)
         if not told.verdict.fires:
-            if before is not None and before.live:
-                self._withdraw(family, before, told.verdict.reason)
+            self._unsay(family, key, told.verdict.reason)
             return
+        before = family.told.get(key)
         if before is not None:
             if before.live and before.verdict == told.verdict and before.limit == told.limit:
                 return
@@ -344,6 +349,12 @@ class Stories:
         family.told[key] = told
         state = "amended" if before is not None and before.live else "raised"
         self.out.findings.append(finding_of(told, family, rule, self.tie, state, told.verdict.reason))  # type: ignore[arg-type]
+
+    def _unsay(self, family: Family, key: str, reason: str) -> None:
+        """Withdraw what was told of a subject, if anything stands."""
+        before = family.told.get(key)
+        if before is not None and before.live:
+            self._withdraw(family, before, reason)
 
     def _take_back(self, family: Family, order: Order, fill: Fill) -> None:
         """Withdraw every finding that rests on a busted execution."""

@@ -58,7 +58,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
-    """Ask me again at ``at``, for silence about ``subject`` would then be a finding."""
+    """Ask me again at ``at``, for silence about ``subject`` would then be a finding; a verdict about it breaks it."""
 
     subject: str
     at: int
