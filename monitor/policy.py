@@ -130,6 +130,8 @@ class _Periods:
         self._before = _Scope(file.version, entries[0], rule.limits, ", applied to what happened before it")
 
     def at(self, at: int) -> _Scope:
+        if at >= self._starts[-1]:
+            return self._scopes[-1]
         i = bisect_right(self._starts, at)
         return self._scopes[i - 1] if i else self._before
 
@@ -144,8 +146,11 @@ class _Scope:
         self._vendors = {o.vendor for o in entry.override}
         self._symbols = {s for o in entry.override for s in o.symbols or ()}
         self._settled: dict[tuple[str | None, ...], Settled] = {}
+        self._everywhere = None if entry.override else self._settle(None, None, None, None)
 
     def of(self, order_class: str | None, venue: str | None, vendor: str | None, symbol: str) -> Settled:
+        if self._everywhere is not None:
+            return self._everywhere
         key = (
             order_class if order_class in self._classes else None,
             venue if venue in self._venues else None,

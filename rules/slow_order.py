@@ -58,7 +58,8 @@ def observe(seen: Observation, limits: Limits) -> Answers:
     step = _STEPS.get(type(seen.event))
     if step is not None:
         yield from step(seen, limits)
-        yield from _finished(seen, limits)
+        if seen.root.done is not None:
+            yield from _finished(seen, limits)
 
 
 def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ US_EQUITIES = (
     OFF_EXCHANGE,
 )
 """Every US equities exchange, and off-exchange prints."""
+
+DAY_NS = 86_400_000_000_000
 
 Place = Literal["declared", "undeclared", "off_exchange", "expired", "unknown", "missing"]
 
@@ -65,9 +68,14 @@ def observe(seen: Observation, limits: Limits) -> Answers:
 
 def place(sent: str | None, mic: str | None, at: int, limits: Limits) -> Judged:
     """What a venue is to the policy; ``mic`` is what the drop copy's own dialect made of ``sent``."""
-    found = _resolve(sent, mic, at)
-    allowed = (*limits.declared, *limits.unlisted)
-    if (sent is not None and sent in limits.unlisted) or _covered(found, allowed):
+    return _place(sent, mic, at // DAY_NS, limits.declared, limits.unlisted)
+
+
+@lru_cache(maxsize=4096)
+def _place(sent: str | None, mic: str | None, day: int, declared: tuple[str, ...], unlisted: tuple[str, ...]) -> Judged:
+    """Codes are dated by the day (UTC), so that the answer is the same all day."""
+    found = _resolve(sent, mic, day * DAY_NS)
+    if (sent is not None and sent in unlisted) or _covered(found, (*declared, *unlisted)):
         if found.status == "expired":
             return Judged("expired", "possible", f"declared, but its code is no longer in use: {found.reason}", found)
         return Judged("declared", "confirmed", "declared", found)
