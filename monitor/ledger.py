@@ -7,7 +7,6 @@ ones have finished; one that rules have found something about four times as long
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -49,8 +48,8 @@ class Family(Struct, kw_only=True):
     alarms: dict[str, int] = field(default_factory=dict)
     """When silence about an order, rule and subject would be a finding."""
     finished: bool = False
-    touched: int = 0
-    """Place in the order of use; only for keeping that order over a restart."""
+    since: int = 0
+    """When it came to be open, finished or flagged, counted in such changes: those first there are forgotten first."""
 
     def order(self) -> Order:
         """The customer's order."""
@@ -75,9 +74,9 @@ class Ledger:
         self.forgotten = 0
         """Families given up while open because there were too many."""
         self._of: dict[tuple[str, str], Family] = {}
-        self._open: OrderedDict[int, Family] = OrderedDict()
-        self._closed: OrderedDict[int, Family] = OrderedDict()
-        self._flagged: OrderedDict[int, Family] = OrderedDict()
+        self._open: dict[int, Family] = {}
+        self._closed: dict[int, Family] = {}
+        self._flagged: dict[int, Family] = {}
         self._execs: dict[tuple[str, str], tuple[str, ...]] = {}
         self._bytes: dict[int, bytes] = {}
         self._clock = 0
@@ -103,16 +102,22 @@ class Ledger:
         return family, order
 
     def touch(self, family: Family) -> None:
-        """The family has changed: it goes to the end of its queue, and what falls off the front is forgotten."""
-        self._unqueue(family)
-        family.finished = all(order.done is not None or order.named_only for order in family.orders.values())
-        self._clock += 1
-        family.touched = self._clock
+        """The family has changed; when it has finished or opened again it changes its queue."""
+        self._bytes.pop(family.since, None)
+        family.finished = _is_finished(family)
         queue = self._queue(family)
+        if family.since not in queue:
+            self._unqueue(family)
+            self._enqueue(family, queue)
+
+    def _enqueue(self, family: Family, queue: dict[int, Family]) -> None:
+        """To the end of its queue; what falls off the front is forgotten."""
+        self._clock += 1
+        family.since = self._clock
         queue[self._clock] = family
         most = self._most(queue)
         while len(queue) > most:
-            _, oldest = queue.popitem(last=False)
+            oldest = queue.pop(next(iter(queue)))
             self.forgotten += queue is self._open
             self._forget(oldest)
 
@@ -126,17 +131,17 @@ class Ledger:
         self._execs[symbol, exec_id] = (*owners, order_id)
 
     def snapshot(self) -> list[bytes]:
-        """Every family's bytes, in the order of use; what has not changed since the last time is not encoded again."""
-        families = sorted(self._families(), key=lambda f: f.touched)
+        """Every family's bytes, oldest first; what has not changed since the last time is not encoded again."""
+        families = sorted(self._families(), key=lambda f: f.since)
         return [self._encoded(family) for family in families]
 
     def restore(self, families: list[bytes]) -> None:
         """Put back what `snapshot` gave."""
         for data in families:
             family = decode_family(data)
-            self._clock = family.touched
-            self._queue(family)[family.touched] = family
-            self._bytes[family.touched] = data
+            self._clock = family.since
+            self._queue(family)[family.since] = family
+            self._bytes[family.since] = data
             for order in family.orders.values():
                 self._of[order.symbol, order.order_id] = family
                 for exec_id in (*order.fills, *order.new_ids):
@@ -182,23 +187,23 @@ class Ledger:
         for queue in (self._open, self._closed, self._flagged):
             yield from queue.values()
 
-    def _queue(self, family: Family) -> OrderedDict[int, Family]:
+    def _queue(self, family: Family) -> dict[int, Family]:
         if not family.finished:
             return self._open
         return self._flagged if family.told else self._closed
 
-    def _most(self, queue: OrderedDict[int, Family]) -> int:
+    def _most(self, queue: dict[int, Family]) -> int:
         if queue is self._open:
             return self.open_most
         return self.kept * FLAGGED_LONGER if queue is self._flagged else self.kept
 
     def _unqueue(self, family: Family) -> None:
-        self._bytes.pop(family.touched, None)
+        self._bytes.pop(family.since, None)
         for queue in (self._open, self._closed, self._flagged):
-            queue.pop(family.touched, None)
+            queue.pop(family.since, None)
 
     def _forget(self, family: Family) -> None:
-        self._bytes.pop(family.touched, None)
+        self._bytes.pop(family.since, None)
         for order in family.orders.values():
             self._of.pop((order.symbol, order.order_id), None)
             for exec_id in (*order.fills, *order.new_ids):
@@ -210,10 +215,17 @@ class Ledger:
             self._execs[symbol, exec_id] = others
 
     def _encoded(self, family: Family) -> bytes:
-        data = self._bytes.get(family.touched)
+        data = self._bytes.get(family.since)
         if data is None:
-            data = self._bytes[family.touched] = _encoder.encode(family)
+            data = self._bytes[family.since] = _encoder.encode(family)
         return data
+
+
+def _is_finished(family: Family) -> bool:
+    for order in family.orders.values():  # noqa: SIM110 - a generator here costs as much as all else in `touch`
+        if order.done is None and not order.named_only:
+            return False
+    return True
 
 
 def credit(family: Family, order: Order, before: Decimal) -> None:

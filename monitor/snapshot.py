@@ -104,7 +104,7 @@ def _restore(state: State, engine: Engine) -> None:
     for event in state.held:
         engine.sequencer.put_back(event)
     engine.ledger.restore(state.families)
-    engine.stories.restore_alarms()
+    engine.stories.restore_alarms(state.settled)
     engine.stories.restore_parked(state.parked)
     engine.stories.counts.update(state.told)
     engine.known = state.sessions

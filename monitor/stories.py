@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct, field, structs
 
@@ -60,6 +60,7 @@ class Stories:
     def __init__(self, policy: Policy, rules: Sequence[Rule], tie: Tie, ledger: Ledger) -> None:
         self.policy = policy
         self.rules = {rule.name: rule for rule in rules}
+        self._heeding = {kind: [r for r in rules if not r.heeds or kind in r.heeds] for kind in get_args(OrderKind)}
         self.tie = tie
         self.ledger = ledger
         self.counts = dict.fromkeys(
@@ -75,7 +76,7 @@ class Stories:
         event = joined.event
         if type(event) is Filled:
             self._filled(joined, event)
-        elif isinstance(event, (Busted, Corrected)):  # noqa: UP038
+        elif isinstance(event, (Busted, Corrected)):
             self._amended(joined, event)
         else:
             self._told(joined)
@@ -264,8 +265,11 @@ class Stories:
         fill: Fill | None = None,
         execution: Execution | None = None,
     ) -> None:
-        """Show the step to every rule."""
+        """Show the step to every rule that heeds its kind."""
         event = joined.event
+        heeding = self._heeding[type(event)]
+        if not heeding:
+            return
         seen = Observation(
             event=event,
             order=order,
@@ -281,7 +285,7 @@ class Stories:
             venue = order.routed.venue
         order_class = root.order_class or order.order_class
         vendor = event.vendor or order.vendor
-        for rule in self.rules.values():
+        for rule in heeding:
             limits, authority = self.policy.limits(rule.name, order_class, venue, vendor, event.symbol, event.at)
             answers: Answers = rule.observe(seen, limits)
             for answer in answers:

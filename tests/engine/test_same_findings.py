@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.engine import worlds
 
-randoms = st.randoms(use_true_random=False)
+randoms = st.integers(0, 2**32).map(worlds.seeded)
 chosen = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -64,6 +64,11 @@ class World(Struct, frozen=True):
     until: int
 
 
+def seeded(seed: int) -> Random:
+    """Chance that can be repeated."""
+    return Random(seed)  # noqa: S311 - the days must be the same again, not unforeseeable
+
+
 def world(rnd: Random, orders: int = 8, rows: int = 60) -> World:
     """A few seconds in steps of whole milliseconds, so that ties abound."""
     until = DAY + 4000 * MS
