@@ -121,6 +121,8 @@ class Delivery:
 
     def went_down(self, text: str, now: int) -> None:
         """The session ended; also told of logons that never succeeded."""
+        if self.open:
+            self.settle(now)
         self._unsure = True
         self._ahead.clear()
         if self.up:

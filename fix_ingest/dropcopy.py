@@ -175,9 +175,9 @@ class DropCopySource:
 
     def _connect(self) -> socket.socket | None:
         if self._listening is not None:
-            ready, _, _ = select.select([self._listening, self._wake_read], [], [], 1.0)
+            ready, _, _ = select.select([self._listening.fileno(), self._wake_read], [], [], 1.0)
             self._drain_wake()
-            return self._listening.accept()[0] if self._listening in ready else None
+            return self._listening.accept()[0] if self._listening.fileno() in ready else None
         try:
             return socket.create_connection((self.host, self.port), timeout=10)
         except OSError:
@@ -196,9 +196,10 @@ class DropCopySource:
         last_out = time.monotonic()
         while not self._stopping:
             sending = self._up and self._has_work()
-            ready, _, _ = select.select([connection, self._wake_read], [], [], self._pause() if sending else 0.5)
+            pause = self._pause() if sending else 0.5
+            ready, _, _ = select.select([connection.fileno(), self._wake_read], [], [], pause)
             self._drain_wake()
-            if connection in ready:
+            if connection.fileno() in ready:
                 data = connection.recv(65536)
                 if not data:
                     return

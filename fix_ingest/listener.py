@@ -6,10 +6,12 @@ No Kafka in this process: a busy or absent broker must never touch a FIX session
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -93,37 +95,39 @@ def run(args: argparse.Namespace) -> int:
                 where = f"listen.session[{i}].password_file"
                 return _fail(USAGE, f"{place}: {where}: {session.password_file} cannot be read: {error}")
     try:
-        return _listen(settings, passwords)
+        _listen(settings, passwords)
     except JournalInUse as error:
         return _fail(UNAVAILABLE, str(error.strerror))
     except OSError as error:
         return _fail(UNAVAILABLE, f"{place}: {error.strerror or error}")
 
 
-def _listen(settings: Settings, passwords: dict[str, str]) -> int:
+def _listen(settings: Settings, passwords: dict[str, str]) -> NoReturn:
     listen = settings.listen
     journal = Journal(settings.directory("journal"), segment_bytes=listen.segment_bytes, sync=listen.sync)
-    try:
-        engine = Engine(listen.session, passwords, journal, settings.directory("fix"))
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        engine.start()
-        try:
-            registry = CollectorRegistry()
-            registry.register(Figures(engine, journal))
-            probe = Probe(listen.probe, registry, lambda: _health(engine.links, journal))
-            log.info("listening", sessions=[s.name for s in listen.session], probe=probe.port, next=journal.next)
-            while not stop.wait(1.0):
-                """Signals are handled between two waits: QuickFIX's threads never return to Python's main loop."""
-            log.info("stopping")
-        finally:
-            engine.stop()
-        probe.close()
-    finally:
-        journal.close()
+    engine = Engine(listen.session, passwords, journal, settings.directory("fix"))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    registry = CollectorRegistry()
+    registry.register(Figures(engine, journal))
+    probe = Probe(listen.probe, registry, lambda: _health(engine.links, journal))
+    engine.start()
+    log.info("listening", sessions=[s.name for s in listen.session], probe=probe.port, next=journal.next)
+    while not stop.wait(1.0):
+        """Signals are handled between two waits: QuickFIX's threads never return to Python's main loop."""
+    log.info("stopping")
+    engine.stop()
+    journal.close()
     log.info("stopped", next=journal.next)
-    return OK
+    _leave(OK)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: the FIX engine's threads go on, and must not meet an interpreter that is being taken down."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _health(links: list[Link], journal: Journal) -> Health:

@@ -46,7 +46,12 @@ _QUIET: Final = ("Processing QUEUED message", "Already sent ResendRequest", "Mes
 """Events of the engine that come once a message and are counted instead of told."""
 
 
+_ALIVE: Final[list[Any]] = []
 _COMPARE: Final = "compare username and password_file of this session with what the counterparty sends"
+
+
+class Misconfigured(OSError):
+    """QuickFIX does not take the settings."""
 
 
 class AddressTaken(OSError):
@@ -84,6 +89,8 @@ class Link:
         self.key: str = self.id.toString()
         self.rejects_sent = self.logons_refused = self.disk_errors = 0
         self.last_event = ""
+        self.is_down = threading.Event()
+        self.is_down.set()
         self.delivery: Delivery
         self.engine: Any
         self._before: tuple[int, int] = (1, 1)
@@ -344,6 +351,7 @@ class Application(fix.Application):  # type: ignore[misc]  # no type information
     def onLogon(self, session_id: Any) -> None:  # noqa: N802 - QuickFIX's name
         """The session is up."""
         link = self.link(session_id)
+        link.is_down.clear()
         log.info("session up", session=link.session.name, expected=link.engine.getExpectedTargetNum())
         _noting(link, lambda: link.delivery.went_up(link.session.target, time.time_ns()))
 
@@ -353,18 +361,33 @@ class Application(fix.Application):  # type: ignore[misc]  # no type information
         link = self.link(session_id)
         log.warning("session down", session=link.session.name, reason=link.last_event)
         _noting(link, lambda: link.delivery.went_down(link.last_event, time.time_ns()))
+        link.is_down.set()
 
 
 class Engine:
-    """Every configured session over one journal: `start`, then `stop`."""
+    """Every configured session over one journal: make it, `start` it once, `stop` it once, end the process.
+
+    QuickFIX's own stop frees the server while its thread may still use it (segmentation faults were seen), and its
+    threads outlive Python's objects; so its objects are never destroyed, and a process that has started an engine
+    ends by ``os._exit``.
+    """
 
     def __init__(self, sessions: tuple[Session, ...], passwords: dict[str, str], journal: Journal, state: Path) -> None:
-        """Make the sessions; raises `OSError` where a dictionary or the store is out of reach."""
+        """Take the addresses and make the sessions; raises `AddressTaken`, `Misconfigured` or another `OSError`."""
         self.links = [Link(session, passwords.get(session.name), journal) for session in sessions]
         self.applications: list[Application] = []
         self._state = state
         self._engines: list[tuple[Any, socket.socket | None, int]] = []
-        self._kept: list[Any] = []
+        addresses: dict[tuple[str, int] | None, list[Link]] = {}
+        for link in self.links:
+            acceptor = link.session.role == "acceptor"
+            addresses.setdefault((link.session.host, link.session.port) if acceptor else None, []).append(link)
+        sockets = [None if address is None else _listening(address) for address in addresses]
+        for links, listening in zip(addresses.values(), sockets, strict=True):
+            try:
+                self._make(links, listening)
+            except (fix.ConfigError, fix.RuntimeError) as error:
+                raise Misconfigured(0, f"{[link.session.name for link in links]}: {error}") from None
 
     @property
     def strangers(self) -> int:
@@ -372,29 +395,19 @@ class Engine:
         return sum(application.strangers for application in self.applications)
 
     def start(self) -> None:
-        """Listen and connect; raises `AddressTaken` before any session runs."""
-        addresses: dict[tuple[str, int] | None, list[Link]] = {}
-        for link in self.links:
-            acceptor = link.session.role == "acceptor"
-            addresses.setdefault((link.session.host, link.session.port) if acceptor else None, []).append(link)
-        for address in addresses:
-            self._engines.append((None, None if address is None else _listening(address), 0))
-        sockets = [listening for _, listening, _ in self._engines]
-        self._engines.clear()
-        for links, listening in zip(addresses.values(), sockets, strict=True):
-            self._make(links, listening)
+        """Accept and connect."""
         for engine, listening, port in self._engines:
             engine.start()
             if listening is not None:
                 _listen_there(listening, port)
 
-    def stop(self) -> None:
-        """Log out and wait for the counterparties' answer, for at most ten seconds an engine."""
-        stopping = [threading.Thread(target=engine.stop) for engine, _, _ in self._engines]
-        for thread in stopping:
-            thread.start()
-        for thread in stopping:
-            thread.join()
+    def stop(self, seconds: float = 5.0) -> None:
+        """Log every session out, refuse new logons, and wait for the counterparties' answers for so long at most."""
+        for link in self.links:
+            link.engine.logout("stopping")
+        deadline = time.monotonic() + seconds
+        for link in self.links:
+            link.is_down.wait(max(0.0, deadline - time.monotonic()))
 
     def _make(self, links: list[Link], listening: socket.socket | None) -> None:
         application = Application(links)
@@ -407,12 +420,22 @@ class Engine:
             settings.set(link.id, _dictionary(link.session, port, self._state))
         make = fix.SocketInitiator if listening is None else fix.SocketAcceptor
         engine = make(application, stores, settings, logs)
-        self._kept += [settings, stores, logs]
+        _never_destroy(application, logs, settings, stores, engine)
         for link in links:
             link.attach()
             link.recover(store / f"{_file_name(link)}.session", known[link.key])
             link.attach()
         self._engines.append((engine, listening, port))
+
+
+def _never_destroy(*made: Any) -> None:
+    """Leave QuickFIX's objects to the end of the process: they point at each other, and Python frees in any order."""
+    for each in made:
+        if hasattr(each, "__disown__"):
+            each.__disown__()
+        else:
+            each.thisown = False
+    _ALIVE.extend(made)
 
 
 def _dictionary(session: Session, port: int, state: Path) -> Any:
