@@ -52,20 +52,21 @@ class Measures:
     def __init__(self, venues: int = 40, vendors: int = 10, rules: int = 60) -> None:
         self._venue = Bounded(venues, _MIC)
         self._vendor = Bounded(vendors)
-        self._rule = Bounded(rules)
+        self.rule = Bounded(rules)
+        """The bound on names of rules, for whoever else labels by rule."""
 
     def know(self, totals: Iterable[tuple[str, Labels]]) -> None:
         """Give back the label values that earlier totals carry, so that they stay the same over a restart."""
         for _, labels in totals:
             for name, value in labels:
-                bound = {"venue": self._venue, "vendor": self._vendor, "rule": self._rule}.get(name)
+                bound = {"venue": self._venue, "vendor": self._vendor, "rule": self.rule}.get(name)
                 if bound is not None and value not in (OTHER, NONE):
                     bound(value)
 
     def finding(self, change: Change, finding: Finding) -> list[Amount]:
         """A revision of a finding: what became of it."""
         labels = (
-            ("rule", self._rule(finding.rule)),
+            ("rule", self.rule(finding.rule)),
             ("severity", finding.severity),
             ("venue", self._venue(finding.venue)),
             ("vendor", self._vendor(finding.vendor)),

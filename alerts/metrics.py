@@ -13,9 +13,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from alerts.incidents import Incident
 from alerts.ledger import Labels
-from alerts.measures import HOP_BUCKETS, INFINITE, LATENCY_BUCKETS, Bounded
+from alerts.measures import HOP_BUCKETS, INFINITE, LATENCY_BUCKETS
 from monitor.events import LineHealth
 
 COUNTERS = {
@@ -66,7 +65,8 @@ class Readings(Struct, frozen=True, kw_only=True):
     """Everything one scrape shows."""
 
     totals: dict[tuple[str, Labels], float]
-    incidents: list[Incident]
+    incidents: dict[tuple[str, str], int]
+    """By rule, bounded as everywhere, and state."""
     health: list[LineHealth]
     notices: dict[tuple[str, str], int]
 
@@ -132,12 +132,7 @@ def _added_up(totals: Totals, name: str, labels: Labels, buckets: tuple[float, .
 def incident_families(readings: Readings) -> list[Metric]:
     """Incidents by rule and state, notices by channel and state."""
     incidents = GaugeMetricFamily("sorwatch_incidents", "Incidents kept, by state.", labels=["rule", "state"])
-    counted: dict[tuple[str, str], int] = {}
-    rule = Bounded(60)
-    for incident in readings.incidents:
-        key = (rule(incident.cause.rule), incident.state.value)
-        counted[key] = counted.get(key, 0) + 1
-    for (name, state), n in sorted(counted.items()):
+    for (name, state), n in sorted(readings.incidents.items()):
         incidents.add_metric([name, state], n)
     notices = GaugeMetricFamily("sorwatch_notices", "Notices kept, by where they stand.", labels=["channel", "state"])
     for (channel, state), n in sorted(readings.notices.items()):

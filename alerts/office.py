@@ -6,7 +6,7 @@ does everything inside the ledger's transactions.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -122,7 +122,7 @@ class Office:
         """What Prometheus is shown."""
         return Readings(
             totals=self.totals,
-            incidents=self.all_incidents(now),
+            incidents=Counter((self.measures.rule(i.cause.rule), i.state.value) for i in self.all_incidents(now)),
             health=list(self.health.values()),
             notices=self.outbox.counts(),
         )

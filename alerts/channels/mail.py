@@ -38,7 +38,7 @@ class SmtpMail:
         except errors.SMTPNotSupported as error:
             return Refused(why=f"the mail server cannot do what alert.mail asks for: {str(error)[:120]}")
         except (errors.SMTPException, OSError) as error:
-            return Retry(why=f"the mail server cannot be reached: {type(error).__name__}")
+            return Retry(why=f"the mail server cannot be used: {type(error).__name__}: {str(error)[:120]}")
         detail = "" if not refused else f"refused for {', '.join(sorted(refused))[:200]}"
         return Delivered(thread=str(letter["Message-ID"]) if thread is None else thread, detail=detail)
 

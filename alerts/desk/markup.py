@@ -22,7 +22,7 @@ def el(name: str, /, *children: Child, **attributes: str | int | float | None) -
     """An element; children that are not `Html` are escaped, attributes always; ``cls`` is class, _ is -."""
     names = {"cls": "class", "for_": "for", "http_equiv": "http-equiv"}
     given = "".join(
-        f' {names.get(k, k.replace("_", "-"))}="{escape(str(v), quote=True)}"'
+        f' {names.get(k, k.replace("_", "-"))}="{escape(visible(str(v)), quote=True)}"'
         for k, v in attributes.items()
         if v is not None
     )

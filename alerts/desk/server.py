@@ -52,13 +52,13 @@ class Desk:
         self._now = now
         self._started = now()
         self._registry = metrics.registry(lambda: office.readings(now()))
-        self._runner = web.AppRunner(self._application(), access_log=None)
+        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
 
     async def start(self) -> int:
         """Listen; answers the port. Raises `OSError` when the address is taken."""
         host, port = self._alert.page.rsplit(":", 1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, int(port), shutdown_timeout=1)
+        site = web.TCPSite(self._runner, host, int(port))
         await site.start()
         return int(self._runner.addresses[0][1])
 

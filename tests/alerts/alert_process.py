@@ -101,6 +101,11 @@ to = ["supervisor@desk.example"]
         self.process.send_signal(number)
         return self.process.wait(20)
 
+    def clear(self) -> None:
+        """End it if it still runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.end()
+
     def get(self, path: str) -> str:
         with urllib.request.urlopen(self.page + path, timeout=10) as answer:  # noqa: S310 - our own address
             text: str = answer.read().decode()

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.incidents import Incident, Pace, entry_of, gathered
 from monitor.events import Execution, Finding, Limit, LineHealth, Quote, Step
 
 T0 = 1_763_992_800_000_000_000
@@ -138,3 +139,8 @@ def health(partition: int = 0, **changes: Any) -> LineHealth:
         patience_ns=250 * MS,
     )
     return msgspec.structs.replace(base, **changes)
+
+
+def gathered_one(findings: list[Finding], now: int = T0 + S) -> Incident:
+    """The one incident that these findings make."""
+    return gathered([entry_of(f, now) for f in findings], now, Pace(growing_ns=300 * S, close_ns=900 * S))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.incidents import entry_of
 from alerts.receiver import Receiver
-from monitor import settings
+from monitor import settings, topics
 from monitor.broker import Broker
 
 pytestmark = pytest.mark.line
@@ -39,8 +41,7 @@ def speaker(kafka: settings.Kafka) -> Iterator[Speaker]:
 def alerting(tmp_path: Path, kafka: settings.Kafka, receiver: Receiver) -> Iterator[Alerting]:
     made = Alerting(tmp_path, kafka, receiver)
     yield made
-    if made.process is not None and made.process.poll() is None:
-        made.end()
+    made.clear()
 
 
 def told_by_slack(receiver: Receiver) -> Counter[str]:
@@ -148,31 +149,26 @@ def test_a_channel_that_was_down_gets_everything_when_it_is_up(
     until(lambda: "delivered" in alerting.get(f"/incident/{incident}"))
 
 
-def test_kafka_may_come_later_than_the_alert_process(tmp_path: Path, receiver: Receiver) -> None:
-    from monitor import topics
-
-    broker = Broker(tmp_path / "broker")
-    kafka = settings.Kafka(bootstrap=(broker.bootstrap,), prefix="late.")
-    alerting = Alerting(tmp_path, kafka, receiver)
-    alerting.start()
-    try:
-        until(lambda: "Kafka: " in alerting.get("/"))
-        with broker.start():
-            assert topics.ensure(kafka) == []
+def test_kafka_may_be_away_and_come_back(tmp_path: Path, receiver: Receiver) -> None:
+    with Broker(tmp_path / "broker") as broker:
+        kafka = settings.Kafka(bootstrap=(broker.bootstrap,), prefix="away.")
+        assert topics.ensure(kafka) == []
+        broker.stop()
+        alerting = Alerting(tmp_path, kafka, receiver)
+        alerting.start()
+        try:
+            until(lambda: "Kafka: KafkaConnectionError" in alerting.get("/"))
+            broker.start()
             speaker = Speaker(kafka)
             speaker.say("findings", [finding()])
             speaker.close()
             until(lambda: len(receiver.slack) == 1, 60)
             assert alerting.end(signal.SIGTERM) == 0
-    finally:
-        if alerting.process is not None and alerting.process.poll() is None:
-            alerting.end()
+        finally:
+            alerting.clear()
 
 
 def test_a_taken_page_is_a_clear_error(tmp_path: Path, receiver: Receiver) -> None:
-    import subprocess
-    import sys
-
     config = tmp_path / "taken.toml"
     config.write_text(f'state = "{tmp_path}"\n[alert]\npage = "127.0.0.1:{receiver.slack_port}"\n')
     ended = subprocess.run(
