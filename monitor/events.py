@@ -6,6 +6,9 @@ shares (a JSON number on the wire). Absence is ``None``, never 0 or "". Unknown 
 Every report names who published it and where it stands in that publisher's journal: ``(source, n, part)`` is
 the identity of an event, is the same however often it is published, and settles the order of two events that
 carry the same time.
+
+``gc=False``: values that hold no containers of others can be in no cycle, and at tens of thousands a second they are
+not worth the collector's while.
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ Severity = Literal["info", "warning", "critical"]
 FindingState = Literal["raised", "amended", "withdrawn"]
 
 
-class Event(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"):
+class Event(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", gc=False
+):
     """What every line of ``reports`` carries: identity and two times."""
 
     source: str
@@ -221,7 +226,7 @@ ReportLine = Tick | Ended | SessionKind | OrderKind
 """Everything that may stand on a line of ``reports``."""
 
 
-class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The NBBO as it counted for some instant, and whether it can be used."""
 
     state: QuoteState
@@ -233,7 +238,7 @@ class Quote(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ask_size: int | None = None
 
 
-class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One step of an order's story beside the NBBO of its instant."""
 
     what: str
@@ -248,7 +253,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     quote: Quote | None = None
 
 
-class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One fill scored against the NBBO at receipt and execution; told again, revision raised, when it changes."""
 
     exec_id: str

@@ -30,7 +30,7 @@ NOTHING = Decimal(0)
 Ending = Literal["filled", "cancelled", "rejected", "expired"]
 
 
-class Window(Struct, frozen=True, kw_only=True):
+class Window(Struct, frozen=True, kw_only=True, gc=False):
     """The extremes of the NBBO within the clocks' error budget around an instant, the instant's own quote included.
 
     A side that was absent throughout is ``None``.
@@ -42,7 +42,7 @@ class Window(Struct, frozen=True, kw_only=True):
     high_ask: int | None
 
 
-class Moment(Struct, frozen=True, kw_only=True):
+class Moment(Struct, frozen=True, kw_only=True, gc=False):
     """One step of the story: when, by whose clock, and the NBBO of that instant."""
 
     at: int
@@ -53,7 +53,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     """For the receipt: the NBBO's extremes around it, for a fill may be compared with the quote of that instant."""
 
 
-class Fill(Struct, kw_only=True):
+class Fill(Struct, kw_only=True, gc=False):
     """One execution of an order, as it is now."""
 
     exec_id: str

@@ -24,7 +24,7 @@ PARKED_MOST = 10_000
 """Busts and corrections kept for executions that have not come yet."""
 
 
-class Joined(Struct, frozen=True):
+class Joined(Struct, frozen=True, gc=False):
     """An event and the NBBO of its instant."""
 
     event: OrderKind

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from monitor.events import Certainty, Execution, OrderKind, Quote, Severity
+from monitor.events import Certainty, Execution, OrderKind, Quote, Report, Severity
 from monitor.orders import Fill, Order
 from monitor.orders import Window as Window
 
 
-class Observation(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True, gc=False):
     """One step of an order's story, joined."""
 
     event: OrderKind
@@ -37,7 +37,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     """Error budget of each clock, ns; a clock that is not named has the budget of ``*``."""
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """What a rule says of one subject; ``fires`` false takes back what was said of that subject before."""
 
     subject: str
@@ -57,7 +57,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """Why this verdict and this certainty."""
 
 
-class Alarm(Struct, frozen=True, kw_only=True):
+class Alarm(Struct, frozen=True, kw_only=True, gc=False):
     """Ask me again at ``at``, for silence about ``subject`` would then be a finding; a verdict about it breaks it."""
 
     subject: str
@@ -98,4 +98,6 @@ class Rule(Struct, frozen=True, kw_only=True):
     """Judge one step under these limits."""
     silence: Callable[[Alarm, Order, Order, Any], Verdict | None] | None = None
     """Judge (alarm, order, root, limits) when an alarm's time has passed."""
+    heeds: tuple[type[Report], ...] = ()
+    """Kinds of events it is shown; every kind when empty."""
     examples: tuple[Example, ...] = ()
