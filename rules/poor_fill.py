@@ -329,5 +329,6 @@ RULE = Rule(
     ),
     limits=Limits,
     observe=observe,
+    heeds=(Filled, Corrected),
     examples=EXAMPLES,
 )

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from monitor import certainty
-from monitor.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Routed
+from monitor.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Report, Routed
 from monitor.orders import Moment, Order, class_of
 from rules.rule import Alarm, Answers, Example, Observation, Rule, Verdict
 from rules.words import duration
@@ -55,11 +55,9 @@ UNREPORTED = "the route is not in the drop copy: the time to it cannot be told"
 
 def observe(seen: Observation, limits: Limits) -> Answers:
     """Set deadlines for what must follow this step, and judge the hops it answers."""
-    step = _STEPS.get(type(seen.event))
-    if step is not None:
-        yield from step(seen, limits)
-        if seen.root.done is not None:
-            yield from _finished(seen, limits)
+    yield from _STEPS[type(seen.event)](seen, limits)
+    if seen.root.done is not None:
+        yield from _finished(seen, limits)
 
 
 def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict | None:
@@ -153,7 +151,7 @@ def _finished(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
         yield _answer(seen, TO_DONE, root.received, limits)
 
 
-_STEPS: dict[type, Callable[[Observation, Limits], Iterator[Verdict | Alarm]]] = {
+_STEPS: dict[type[Report], Callable[[Observation, Limits], Iterator[Verdict | Alarm]]] = {
     Received: _received,
     Routed: _routed,
     Acked: _acked,
@@ -386,6 +384,7 @@ RULE = Rule(
     ),
     limits=Limits,
     observe=observe,
+    heeds=tuple(_STEPS),
     silence=silence,
     examples=EXAMPLES,
 )

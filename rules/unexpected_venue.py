@@ -300,5 +300,6 @@ RULE = Rule(
     ),
     limits=Limits,
     observe=observe,
+    heeds=(Routed, Filled, Corrected, Busted),
     examples=EXAMPLES,
 )
