@@ -81,8 +81,12 @@ class Inbox:
 class Jsonl:
     """A live source of lines: `poll` gives what has come since, as a round."""
 
-    def __init__(self, path: str, options: Mapping[str, str], complaints: Complaints) -> None:
-        """Listen or read; raises `Mistaken` when the address is none or is taken, or an option is unknown."""
+    def __init__(self, path: str, options: Mapping[str, str], complaints: Complaints, patience_ns: int) -> None:
+        """Listen or read; raises `Mistaken` when the address is none or is taken, or an option is unknown.
+
+        ``patience_ns`` is how much older than the time of day a quote may be before it counts as late.
+        """
+        self._patience = patience_ns
         self._clock = _clock(path, options)
         self.inbox = Inbox(complaints)
         self.late = 0
@@ -115,7 +119,7 @@ class Jsonl:
         self._learn(said, now)
         rows = table_of(quotes, self._names).sorted()
         if self._through is not None and len(rows):
-            self.late += int((rows.time <= self._through).sum())
+            self.late += int((rows.time <= self._through - (self._patience if self._clock == "wall" else 0)).sum())
         ended = eof or any(isinstance(h, FeedEnd) for h in said)
         self._promise([h.at for h in said if isinstance(h, FeedTick)], rows.time.tolist(), now, ended)
         return Round(rows=rows, through=self._through, ended=ended)

@@ -139,7 +139,9 @@ class _Feed:
 
     def _open(self, parsed: source.Notation) -> tuple[LiveSource, Position | None]:
         if parsed.format == "jsonl":
-            return Jsonl(parsed.path, parsed.options, self._complaints), None
+            return Jsonl(
+                parsed.path, parsed.options, self._complaints, self._config.watch.patience_ms * 1_000_000
+            ), None
         made = market(parsed.options)
         standing = resumed(self._position_file(), f"{parsed} {sorted(parsed.options.items())}", self._begun, False)
         return Demo(made, standing.done), Position(self._position_file(), standing)
