@@ -81,6 +81,11 @@ class Decoder:
         self.counts["events"] += len(events)
         return events
 
+    @property
+    def forgotten(self) -> int:
+        """Open orders whose lineage had to be forgotten: there were more than can be remembered."""
+        return self._lineage.forgotten
+
     def snapshot(self) -> bytes:
         """What must be kept beside the position of the next record."""
         return self._lineage.snapshot()

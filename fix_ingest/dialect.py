@@ -89,8 +89,8 @@ class Dialect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name of the clock that stamps the time tags; the session's own name when none."""
     vendor: str | None = None
     """Who runs the router; the session's setting goes before it."""
-    future_seconds: Annotated[float, Meta(gt=0)] = 3600.0
-    """A time further ahead of arrival than this is not believed."""
+    future_seconds: Annotated[float, Meta(gt=0)] = 60.0
+    """A time further ahead of arrival than this is not believed: its order would wait so long to be judged."""
     tags: Tags = field(default_factory=Tags)
     parent: tuple[Rung, ...] = ()
     """How a route names its parent: rungs tried in turn."""

@@ -83,7 +83,7 @@ class Case:
         if root is None:
             raise Unusable("names no order: ClOrdID, OrigClOrdID and OrderID are missing")
         known = self._known(root, broker)
-        return self._fields(at, root, known, self.habits.symbol(self.top) or known.symbol, venue)
+        return self._fields(at, root, known, self.habits.symbol(self.top) or known.symbol, broker, venue)
 
     def new(self, venue: Ladder) -> tuple[dict[str, Any], Known]:
         """The same for a NewOrderSingle, which begins a chain; raises `Unusable`."""
@@ -96,7 +96,8 @@ class Case:
         parent, link = self._parent()
         known = Known(symbol, SIDES.get(self.top.get("54", "")), parent, link, True)
         self.chains.begin(self.client, known)
-        return self._fields(at, self.client, known, symbol, venue), known
+        broker = first(self.top, self.habits.tags.broker)
+        return self._fields(at, self.client, known, symbol, broker, venue), known
 
     def terms(self) -> dict[str, Any]:
         """Terms of an order, each None where the message does not state it."""
@@ -146,7 +147,9 @@ class Case:
         parent, link = self.habits.parent(self.top, self.client)
         return (None if parent is None else self.parents.roots.get(parent, parent)), link
 
-    def _fields(self, at: int, root: str, known: Known, symbol: str, ladder: Ladder) -> dict[str, Any]:
+    def _fields(
+        self, at: int, root: str, known: Known, symbol: str, broker: str | None, ladder: Ladder
+    ) -> dict[str, Any]:
         top, record, habits = self.top, self.record, self.habits
         sent = first(top, ladder)
         return {
@@ -161,7 +164,7 @@ class Case:
             "order_id": root,
             "parent_id": known.parent,
             "link": known.link,
-            "broker_id": first(top, habits.tags.broker),
+            "broker_id": broker,
             "exec_id": first(top, habits.tags.execution),
             "side": SIDES.get(top.get("54", "")) or known.side,
             "venue": self._mic(sent, at),

@@ -7,8 +7,6 @@ a saved position: `snapshot` and `restore` carry it, beside the position it belo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Struct, field
 
@@ -16,7 +14,7 @@ from monitor.events import Side
 
 CLOSED_KEPT = 10_000
 """Finished orders remembered by session."""
-OPEN_KEPT = 500_000
+OPEN_KEPT = 200_000
 """Orders remembered by session in all; beyond it the oldest are forgotten."""
 
 _BROKER = "\x01"
@@ -124,9 +122,9 @@ class Lineage:
         return chains
 
     @property
-    def sessions(self) -> Sequence[str]:
-        """Sessions of which something is remembered."""
-        return tuple(self._sessions)
+    def forgotten(self) -> int:
+        """Open orders forgotten because there were too many: their later reports may lack parent and first id."""
+        return sum(chains.forgotten for chains in self._sessions.values())
 
     def snapshot(self) -> bytes:
         """Everything remembered, as MessagePack."""

@@ -3,9 +3,11 @@ from __future__ import annotations
 from fix_wire import decoder, frame, record
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from fix_ingest.dialects import load
 from fix_ingest.lineage import Chains, Known, Lineage
-from monitor.events import Filled, Garbled
+from monitor.events import Filled, Garbled, Routed
 
 
 def test_finished_orders_are_forgotten_oldest_first_with_all_their_names() -> None:
@@ -70,3 +72,21 @@ def test_a_restart_at_any_record_changes_no_event(turns: list[int], cut: int) ->
     assert not [event for event in events if isinstance(event, Garbled)]
     fills = [event for event in events if isinstance(event, Filled)]
     assert {(fill.order_id[0], fill.parent_id is not None and fill.parent_id[0]) for fill in fills} == {("C", "P")}
+
+
+def test_an_order_filled_to_its_quantity_is_over_also_when_leaves_is_not_told() -> None:
+    reader = decoder()
+    for n, fields in enumerate((STORY[1], STORY[5].replace("|151=150", "").replace("14=50", "14=50|38=50"))):
+        reader.decode(record(frame(fields.replace("11=D", "11=C").format(0)), n))
+    lineage = Lineage()
+    lineage.restore(reader.snapshot())
+    assert list(lineage.of("sor").closed) == ["C0"]
+
+
+def test_the_parents_may_come_on_another_session() -> None:
+    reader = decoder(replace(load("default"), parents_session="oms"))
+    reader.decode(record(frame(STORY[0].format(0)), 1, session="oms"))
+    reader.decode(record(frame("35=8|11=Q0|41=P0|17=R|150=5|39=0|55=IBM|60=20261103-14:30:00|"), 2, session="oms"))
+    (event,) = reader.decode(record(frame(STORY[1].format(0).replace("1080=P0", "1080=Q0")), 3, session="sor"))
+    assert isinstance(event, Routed)
+    assert (event.parent_id, event.session) == ("P0", "sor")
