@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer
 from waiting import until
 
-from monitor import readback, settings, topics, wire
+from monitor import java, readback, settings, topics, wire
 from monitor.broker import HOST, Broker
+from monitor.connection import aiokafka_config
 from monitor.located import Mistaken
 from monitor.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
 
@@ -23,34 +27,52 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What kafka-python left behind is collected here, where its warnings are expected."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="module")
-def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that may be killed, with a listener that asks for a password."""
-    port = free_port()
-    users = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_desk="right";'
-    extra = {
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SAFE:SASL_PLAINTEXT",
-        "listener.name.safe.sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.safe.plain.sasl.jaas.config": users,
-    }
-    broker = SafeBroker(tmp_path_factory.mktemp("mine"), extra, port)
-    with broker:
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SafeBroker]:
+    """A broker that may be killed, with a listener that asks for a password and one that speaks TLS."""
+    with SafeBroker(tmp_path_factory.mktemp("mine")) as broker:
         yield broker
 
 
 class SafeBroker(Broker):
-    """The embedded broker with a second listener, SAFE, on a port of its own."""
+    """The embedded broker with two more listeners: ``password`` and ``tls`` are their ports."""
 
-    def __init__(self, directory: Path, extra: dict[str, str], safe: int) -> None:
-        self.safe = safe
-        port, controller = free_port(), free_port()
-        listeners = f"PLAINTEXT://{HOST}:{port},SAFE://{HOST}:{safe}"
-        extra = extra | {
+    def __init__(self, directory: Path) -> None:
+        port, controller, self.password, self.tls = (free_port() for _ in range(4))
+        self.certificate = certificate(directory)
+        listeners = f"PLAINTEXT://{HOST}:{port},PASSWORD://{HOST}:{self.password},TLS://{HOST}:{self.tls}"
+        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PASSWORD:SASL_PLAINTEXT,TLS:SSL"
+        users = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_desk="right";'
+        extra = {
             "listeners": f"{listeners},CONTROLLER://{HOST}:{controller}",
             "advertised.listeners": listeners,
+            "listener.security.protocol.map": protocols,
             "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "listener.name.password.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.password.plain.sasl.jaas.config": users,
+            "listener.name.tls.ssl.keystore.type": "PKCS12",
+            "listener.name.tls.ssl.keystore.location": str(directory / "keys.p12"),
+            "listener.name.tls.ssl.keystore.password": "keeper",
+            "listener.name.tls.ssl.key.password": "keeper",
         }
         super().__init__(directory, port, extra=extra)
+
+
+def certificate(directory: Path) -> Path:
+    """A certificate for 127.0.0.1 that signs itself, made by Java's own tool."""
+    made = directory / "certificate.pem"
+    store = ["-keystore", str(directory / "keys.p12"), "-storetype", "PKCS12", "-storepass", "keeper", "-alias", "b"]
+    key = ["-genkeypair", "-keyalg", "EC", "-dname", "CN=broker", "-ext", "san=ip:127.0.0.1", "-validity", "2"]
+    for words in ([*key, *store], ["-exportcert", "-rfc", "-file", str(made), *store]):
+        subprocess.run([java.find().with_name("keytool"), *words], check=True, capture_output=True)
+    return made
 
 
 @pytest.fixture
@@ -166,7 +188,7 @@ def test_a_wrong_password_is_told_with_its_setting_and_never_shown(
     password.write_text("wr0ng-secret\n")
     safe = msgspec.structs.replace(
         on_mine,
-        bootstrap=(f"127.0.0.1:{mine.safe}",),
+        bootstrap=(f"127.0.0.1:{mine.password}",),
         protocol="SASL_PLAINTEXT",
         mechanism="PLAIN",
         username="desk",
@@ -185,6 +207,28 @@ def test_a_wrong_password_is_told_with_its_setting_and_never_shown(
     assert sent(safe) == whole(safe, 10)
     with pytest.raises(Mistaken, match=r"kafka\.password_file: '/nowhere' cannot be read"):
         producer(msgspec.structs.replace(safe, password_file="/nowhere"))
+
+
+async def test_tls_is_spoken_and_a_certificate_of_somebody_else_refused(
+    mine: SafeBroker, on_mine: settings.Kafka, tmp_path: Path
+) -> None:
+    tls = msgspec.structs.replace(
+        on_mine, bootstrap=(f"127.0.0.1:{mine.tls}",), protocol="SSL", ca_file=str(mine.certificate)
+    )
+    assert topics.ensure(tls) == []
+    with producer(tls) as one:
+        send(one, tls, 0, 10)
+        assert one.flush(30)
+    assert sent(tls) == whole(tls, 10)
+    consumer = AIOKafkaConsumer(f"{tls.prefix}reports", auto_offset_reset="earliest", **aiokafka_config(tls))
+    await consumer.start()
+    assert (await consumer.getone()).headers
+    await consumer.stop()
+    other = msgspec.structs.replace(tls, ca_file=str(certificate(tmp_path)))
+    with pytest.raises(Unavailable, match=r"kafka\.ca_file"):
+        topics.ensure(other, 2000)
+    with pytest.raises(Mistaken, match=r"kafka\.ca_file: '/nowhere' cannot be used"):
+        topics.ensure(msgspec.structs.replace(tls, ca_file="/nowhere"))
 
 
 def test_a_message_no_broker_takes_is_refused_at_once(on_mine: settings.Kafka) -> None:
