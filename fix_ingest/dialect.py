@@ -53,6 +53,8 @@ class Tags(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     time: Ladder = ("60", "52")
     """When it happened."""
+    order_time: Ladder = ("60", "52")
+    """When an order was received or sent, in copies of NewOrderSingle."""
     order: Ladder = ("11",)
     """The client's own order id."""
     original: Ladder = ("41",)

@@ -60,9 +60,9 @@ class Case:
         self.live = live
         self.client = first(self.top, habits.tags.order)
 
-    def at(self) -> int:
+    def at(self, ladder: Ladder) -> int:
         """When it happened; raises `Unusable` when no time is given, or one that is none or lies in the future."""
-        for tag in self.habits.tags.time:
+        for tag in ladder:
             text = self.top.get(tag)
             if not text:
                 continue
@@ -72,11 +72,11 @@ class Case:
             if self.live and at > self.record.seen + self.habits.future_ns:
                 raise Unusable(f"time in {tag} is further ahead of arrival than can be believed: {text[:40]!r}")
             return at
-        raise Unusable(f"no time: {' and '.join(self.habits.tags.time)} are missing")
+        raise Unusable(f"no time: {' and '.join(ladder)} are missing")
 
     def about(self, venue: Ladder) -> dict[str, Any]:
         """The fields every report carries, for a message about an order that may be known; raises `Unusable`."""
-        at = self.at()
+        at = self.at(self.habits.tags.time)
         broker = first(self.top, self.habits.tags.broker)
         original = first(self.top, self.habits.tags.original)
         root = self.chains.root(self.client, original, broker)
@@ -87,7 +87,7 @@ class Case:
 
     def new(self, venue: Ladder) -> tuple[dict[str, Any], Known]:
         """The same for a NewOrderSingle, which begins a chain; raises `Unusable`."""
-        at = self.at()
+        at = self.at(self.habits.tags.order_time)
         symbol = self.habits.symbol(self.top)
         if self.client is None:
             raise Unusable(f"ClOrdID({self.habits.tags.order[0]}) is missing")

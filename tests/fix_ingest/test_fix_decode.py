@@ -439,3 +439,9 @@ def test_enormous_garbage_is_cut() -> None:
     (event,) = decoder().decode(record(b"x" * 5_000_000))
     assert isinstance(event, Garbled)
     assert len(event.raw) <= 8192
+
+
+def test_a_router_that_repeats_the_customers_time_in_its_routes_is_timed_by_its_sending() -> None:
+    dialect = Dialect(tags=Tags(order_time=("52",)))
+    order, fill = tell(ROUTE, FILL, dialect=dialect)
+    assert (order.at, fill.at) == (SEEN - 250_000_000, AT)
