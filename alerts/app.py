@@ -11,7 +11,6 @@ import time
 
 import structlog
 
-import rules
 from alerts.channels import Channel
 from alerts.channels.mail import mail_channel
 from alerts.channels.slack import slack_channel
@@ -26,6 +25,7 @@ from alerts.outbox import Outbox
 from alerts.render import RuleNote
 from monitor import cli, settings
 from monitor.settings import Alert, Settings
+from rules import RULES
 
 log = structlog.get_logger()
 
@@ -144,9 +144,7 @@ class Alerting:
 
 def rule_notes() -> dict[str, RuleNote]:
     """What notices say about each rule."""
-    return {
-        r.name: RuleNote(title=r.title, runbook=r.runbook, blind_to=r.blind_to) for r in vars(rules).get("RULES", ())
-    }
+    return {r.name: RuleNote(title=r.title, runbook=r.runbook, blind_to=r.blind_to) for r in RULES}
 
 
 def open_channels(alert: Alert) -> list[Channel]:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from hashlib import blake2b
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitor.events import Certainty, Finding, FindingState, Severity
 
@@ -126,6 +126,8 @@ class Incidents:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
         self._groups: dict[str, dict[str, Entry]] = {}
+        self._gathered: dict[str, Incident] = {}
+        """Incidents as last gathered; all but their state holds until a finding of theirs changes."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -155,17 +157,24 @@ class Incidents:
             self._leave(known)
         self._entries[entry.id] = entry
         self._groups.setdefault(entry.cause.id, {})[entry.id] = entry
+        self._gathered.pop(entry.cause.id, None)
 
     def forget(self, incident: str) -> None:
         """Let go of an incident and its findings."""
+        self._gathered.pop(incident, None)
         for finding in self._groups.pop(incident, {}):
             del self._entries[finding]
 
     def incident(self, incident: str, now: int, pace: Pace) -> Incident:
         """The incident as it stands at ``now``; raises `KeyError` when nothing is known of it."""
-        return gathered(self._groups[incident].values(), now, pace)
+        known = self._gathered.get(incident)
+        if known is None:
+            known = self._gathered[incident] = gathered(self._groups[incident].values(), now, pace)
+        state, why = _state(known, now, pace)
+        return structs.replace(known, state=state, why=why)
 
     def _leave(self, known: Entry) -> None:
+        self._gathered.pop(known.cause.id, None)
         group = self._groups[known.cause.id]
         del group[known.id]
         if not group:
@@ -207,12 +216,11 @@ def gathered(entries: Iterable[Entry], now: int, pace: Pace) -> Incident:
     alive = [e for e in known if e.state != "withdrawn"]
     shown = paging or alive or known
     example = max(shown, key=lambda e: (RANK[e.severity], e.cost if e.cost is not None else -1, -e.at, e.id))
-    state, why = _state(known, paging, now, pace)
-    return Incident(
+    made = Incident(
         id=example.cause.id,
         cause=example.cause,
-        state=state,
-        why=why,
+        state=State.OPEN,
+        why="",
         severity=example.severity,
         title=example.title,
         count=len(paging),
@@ -230,18 +238,19 @@ def gathered(entries: Iterable[Entry], now: int, pace: Pace) -> Incident:
         example=example.id,
         example_order=example.order_id,
     )
+    state, why = _state(made, now, pace)
+    return structs.replace(made, state=state, why=why)
 
 
-def _state(known: list[Entry], paging: list[Entry], now: int, pace: Pace) -> tuple[State, str]:
-    if all(e.state == "withdrawn" for e in known):
+def _state(incident: Incident, now: int, pace: Pace) -> tuple[State, str]:
+    if incident.count + incident.possible + incident.cannot_tell == 0:
         return State.OVER, "withdrawn: every finding was taken back"
-    last = max(e.heard for e in (paging or known))
-    quiet = now - last
+    quiet = now - incident.last_heard
     if quiet >= pace.close_ns:
         return State.OVER, "quiet: nothing new was found for long enough"
-    if not paging:
+    if incident.count == 0:
         return State.OPEN, "nothing of it is confirmed"
-    if len(paging) > 1 and quiet < pace.growing_ns and last > min(e.heard for e in paging):
+    if incident.count > 1 and quiet < pace.growing_ns and incident.last_heard > incident.first_heard:
         return State.GROWING, "new findings keep arriving"
     return State.OPEN, "found, and not growing at the moment"
 

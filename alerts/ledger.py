@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from alerts.incidents import Entry
+from alerts.measures import Labels
 from monitor.events import Execution, Finding, LineHealth
 
 FILE = "alerts.db"
@@ -50,8 +51,6 @@ CREATE TABLE attempts (
   outcome TEXT NOT NULL, detail TEXT NOT NULL);
 CREATE INDEX attempts_key ON attempts (key);
 """
-
-Labels = tuple[tuple[str, str], ...]
 
 
 class WrongLedger(Exception):

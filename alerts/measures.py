@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable
 
 from alerts.incidents import Change
-from alerts.ledger import Labels
 from monitor.events import Execution, Finding, LineHealth, Step
 
+Labels = tuple[tuple[str, str], ...]
+"""Names and values, in the order in which they are shown."""
 Amount = tuple[str, Labels, float]
+"""Metric, labels, and what to add to it."""
 
 HOP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Seconds."""

@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from alerts import notify
 from alerts.incidents import RANK, Change, Incident, Incidents, Pace, State
-from alerts.ledger import Labels, Ledger, Unreadable
-from alerts.measures import Amount, Measures
+from alerts.ledger import Ledger, Unreadable
+from alerts.measures import Amount, Labels, Measures
 from alerts.metrics import Readings
 from alerts.notify import Timing, Told
 from alerts.outbox import Outbox

@@ -59,6 +59,13 @@ PURE = {
     "alerts/incidents.py",
     "alerts/notify.py",
     "alerts/render.py",
+    "alerts/words.py",
+    "alerts/measures.py",
+    "alerts/metrics.py",
+    "alerts/desk/markup.py",
+    "alerts/desk/chart.py",
+    "alerts/desk/line.py",
+    "alerts/desk/page.py",
 }
 """Modules that know no clock, socket, file, environment or randomness of their own."""
 

@@ -63,7 +63,7 @@ def office_of(ledger: Ledger) -> Office:
 
 
 def said(office: Office, *findings: object, offset: int = 0) -> None:
-    value = wire.encode_lines(findings)  # type: ignore[arg-type]
+    value = wire.encode_lines(findings)  # type: ignore[arg-type]  # any fields of it
     office.take([Received(topic="findings", part=0, offset=offset, value=value)], T0)
 
 
