@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,7 +23,7 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 
 from monitor import cli, connection, settings, wire
-from monitor.outlet import Outlet
+from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet
 from monitor.partition import MakeJudge, Topic
 from monitor.probe import Probe
 from monitor.rereader import Rereader
@@ -35,7 +36,6 @@ log = structlog.get_logger()
 
 STOP_S = 20.0
 """How long Faust may take to leave the group before the process ends without it."""
-AGAIN_S = 0.5
 
 
 class Split(RuntimeError):
@@ -93,12 +93,13 @@ async def _first(task: asyncio.Task[None], stop: asyncio.Event) -> bool:
 
 async def _connect(outlet: Outlet, rereader: Rereader, config: Settings) -> None:
     await outlet.start()
-    while True:
+    for attempt in itertools.count():
         try:
             await rereader.start()
         except KafkaError as error:
             await rereader.stop()
-            log.warning("waiting for Kafka", why=str(connection.refused(config.kafka, error)))
+            if attempt % TOLD_EVERY == 0:
+                log.warning("waiting for Kafka", why=str(connection.refused(config.kafka, error)))
             await asyncio.sleep(AGAIN_S)
         else:
             return

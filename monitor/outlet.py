@@ -7,6 +7,7 @@ may arrive twice, and never not at all: what is sent here has an id or an offset
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,8 @@ ROOM_BYTES = 32 << 20
 EXPIRES_MS = 20_000
 """How long a producer tries to deliver a message before it is replaced."""
 AGAIN_S = 0.5
+TOLD_EVERY = 20
+"""While Kafka is away, one attempt in so many is told."""
 
 
 class TooLarge(RuntimeError):
@@ -168,16 +171,18 @@ class Outlet:
             self._queue.put_nowait(number)
 
     async def _connect(self) -> AIOKafkaProducer:
-        while True:
+        for attempt in itertools.count():
             producer = self._new_producer()
             try:
                 await producer.start()
             except KafkaError as error:
                 await producer.stop()
-                log.warning("waiting for Kafka", why=str(connection.refused(self._kafka, error)))
+                if attempt % TOLD_EVERY == 0:
+                    log.warning("waiting for Kafka", why=str(connection.refused(self._kafka, error)))
                 await asyncio.sleep(AGAIN_S)
                 continue
             return producer
+        raise AssertionError("counting has no end")
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
