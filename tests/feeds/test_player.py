@@ -170,7 +170,7 @@ def test_while_kafka_is_away_a_live_feed_gives_up_its_oldest_quotes_and_counts_t
             until(lambda: player.health().get("ok"))
             broker.kill()
             until(lambda: player.health().get("dropped_rows", 0) > 0, 120)
-            assert player.health()["ok"] is False
+            until(lambda: player.health().get("ok") is False)
             broker.start()
             until(lambda: player.health().get("ok"), 120)
             rows = player.health()["rows"]
