@@ -149,7 +149,8 @@ class Broker:
     def _format(self, command: list[str]) -> None:
         if (self.directory / "data" / "meta.properties").exists():
             return
-        identity = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # an id that began with a dash would be taken for an option
+        identity = "S" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", identity, "-c"]
         done = subprocess.run(  # noqa: S603 - Java, jars and paths are ours
             leashed([*command, *tool, str(self.directory / "server.properties")]), capture_output=True, text=True
