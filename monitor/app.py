@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 
 from monitor import cli, connection, settings, wire
-from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet
+from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
 from monitor.probe import Probe
 from monitor.rereader import Rereader
@@ -99,7 +99,7 @@ async def _connect(outlet: Outlet, rereader: Rereader, config: Settings) -> None
         except KafkaError as error:
             await rereader.stop()
             if attempt % TOLD_EVERY == 0:
-                log.warning("waiting for Kafka", why=str(connection.refused(config.kafka, error)))
+                log.warning("waiting for Kafka", why=await why_away(config.kafka, error))
             await asyncio.sleep(AGAIN_S)
         else:
             return

@@ -35,6 +35,15 @@ class TooLarge(RuntimeError):
     """A message larger than any message may be; says which."""
 
 
+async def why_away(kafka: settings.Kafka, error: Exception) -> str:
+    """What to look at when Kafka does not answer: the port itself first, then what the client said."""
+    try:
+        await asyncio.to_thread(connection.reach, kafka)
+    except connection.Unavailable as unavailable:
+        return str(unavailable)
+    return str(connection.refused(kafka, error))
+
+
 class Parcel(Struct, eq=False, kw_only=True):
     """One message on its way."""
 
@@ -178,7 +187,7 @@ class Outlet:
             except KafkaError as error:
                 await producer.stop()
                 if attempt % TOLD_EVERY == 0:
-                    log.warning("waiting for Kafka", why=str(connection.refused(self._kafka, error)))
+                    log.warning("waiting for Kafka", why=await why_away(self._kafka, error))
                 await asyncio.sleep(AGAIN_S)
                 continue
             return producer
