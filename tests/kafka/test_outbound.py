@@ -17,8 +17,8 @@ from monitor.events import Ended, Garbled, Received, ReportLine, SessionUp, Tick
 P = 4
 
 
-def record(n: int, kind: str = "message", body: bytes = b"") -> Record:
-    return Record(n, n, "one", kind, body)  # type: ignore[arg-type]
+def record(n: int, body: bytes = b"") -> Record:
+    return Record(n, n, "one", "message", body)
 
 
 def received(n: int, symbol: str, text: str | None = None, part: int = 0) -> Received:
