@@ -42,7 +42,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def observe(seen: Observation, limits: Limits) -> Answers:
     """Judge an execution, or one that was corrected, against both quotes; an auction's price has none."""
     fill = seen.fill
-    if fill is None or fill.auction or not isinstance(seen.event, Filled | Corrected):
+    if fill is None or _at_auction(seen, fill):
         return
     yield _at_execution(seen, fill, limits)
     if seen.root.received is not None and _held_to_receipt(seen.root, limits):
@@ -80,6 +80,10 @@ def _at_receipt(seen: Observation, fill: Fill, received: Moment, limits: Limits)
         judged = certainty.beyond(side, fill.price, tolerance, received.window)
     title = f"{_did(side, fill)} {dollars(excess)} worse than the NBBO {_shown(received.quote)} at receipt"
     return _fires(seen, fill, subject, title, "receipt_tolerance_usd", limits.receipt_tolerance_usd, excess, judged)
+
+
+def _at_auction(seen: Observation, fill: Fill) -> bool:
+    return fill.auction or (seen.order.tif or seen.root.tif) in ("opg", "cls")
 
 
 def _held_to_receipt(root: Order, limits: Limits) -> bool:

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from monitor import certainty
 from monitor.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Report, Routed
-from monitor.orders import Moment, Order, class_of
+from monitor.orders import NOTHING, Moment, Order, class_of, executed
 from rules.rule import Alarm, Answers, Example, Observation, Rule, Verdict
 from rules.words import duration
 
@@ -49,6 +49,8 @@ TO_ACK = Hop("route->ack", lambda limits: limits.route_to_ack_ms)
 TO_FILL = Hop("ack->fill", lambda limits: limits.ack_to_fill_ms)
 TO_DONE = Hop("receipt->done", lambda limits: limits.receipt_to_done_ms)
 
+AT_AUCTION = ("opg", "cls")
+"""Times in force of orders that wait for an auction."""
 ACKED_SOMEWHERE = "no route had come when its time was over, but an acknowledgement: it may be from a venue"
 UNREPORTED = "the route is not in the drop copy: the time to it cannot be told"
 
@@ -147,7 +149,9 @@ def _finished(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
     root = seen.root
     if root.received is None or root.first_done is None or root.first_done.at != seen.event.at:
         return
-    if _timed(root, root, limits):
+    before = executed(root) - (NOTHING if seen.fill is None else seen.fill.qty)
+    rested = _may_rest(root) and before > NOTHING
+    if _timed(root, root, limits) and not rested:
         yield _answer(seen, TO_DONE, root.received, limits)
 
 
@@ -170,7 +174,8 @@ def _asked(name: str, order: Order, root: Order, limits: Limits) -> tuple[Hop, M
         return TO_ACK, order.routed, order.acked is not None or bool(order.fills) or order.first_done is not None
     if name == TO_FILL.name:
         return TO_FILL, order.acked, _worked(order) or order.first_done is not None or not _timed(order, root, limits)
-    return TO_DONE, root.received, root.first_done is not None or not _timed(root, root, limits)
+    rests = _may_rest(root) and executed(root) > NOTHING
+    return TO_DONE, root.received, root.first_done is not None or rests or not _timed(root, root, limits)
 
 
 def _answer(seen: Observation, hop: Hop, start: Moment, limits: Limits) -> Verdict:
@@ -233,7 +238,13 @@ def _worked(order: Order) -> bool:
 def _timed(order: Order, root: Order, limits: Limits) -> bool:
     """Whether the order is of those that must be executed at once, by its class as its terms are now."""
     own = order if order.order_class not in (None, "unknown") else root
-    return _class_now(own) in limits.timed_to_fill or (order.tif or root.tif) in limits.timed_to_fill
+    tif = order.tif or root.tif
+    return tif not in AT_AUCTION and (_class_now(own) in limits.timed_to_fill or tif in limits.timed_to_fill)
+
+
+def _may_rest(order: Order) -> bool:
+    """Whether what is left of the order after an execution may rest at its limit."""
+    return _class_now(order) == "marketable" and order.tif not in ("ioc", "fok")
 
 
 def _class_now(order: Order) -> str:
@@ -362,7 +373,8 @@ RULE = Rule(
     describe=(
         "Times every hop of an order: from the receipt of the customer's order to its first route (time inside the "
         "router), from each route to the venue's answer, from the venue's acceptance to the first execution, and "
-        "from receipt to the end. The last two only for orders that should be executed at once. A hop is judged when "
+        "from receipt to the end. The last two only for orders that should be executed at once; what is left of a "
+        "marketable limit order once it was executed in part may rest. A hop is judged when "
         "its answer arrives; a missing answer is found at its deadline, and the finding is amended with the true "
         "duration when the answer comes after all. An execution, rejection, cancellation or expiry answers an open "
         "hop as an acknowledgement does. Two times by one clock are compared exactly; between two clocks the finding "
@@ -377,10 +389,12 @@ RULE = Rule(
         "5. Otherwise notify the vendor with order, hop and both times, and record its answer."
     ),
     blind_to=(
-        "A hop whose start is not in the drop copy is not judged. Halts, limit states and orders waiting for the "
-        "opening are not known here. Times are as precise as the clocks behind them; those of the drop copy's own "
-        "arrival are never used. A missing answer is counted by the clock of its question: where the customer's "
-        "order and its routes are stamped by different clocks, keep the limits well above their error budgets."
+        "A hop whose start is not in the drop copy is not judged. Halts, limit states and orders that wait for "
+        "the opening without saying so are not known here. A limit order that was marketable at receipt may have lost "
+        "its market before it reached the venue. Times are as precise as the clocks behind them; those of the drop "
+        "copy's own arrival are never used. A missing answer is counted by the clock of its question: where the "
+        "customer's order and its routes are stamped by different clocks, keep the limits well above their error "
+        "budgets."
     ),
     limits=Limits,
     observe=observe,

@@ -172,3 +172,8 @@ def test_a_route_is_compared_with_the_receipt_of_its_customers_order() -> None:
     (finding,) = findings
     assert (finding.subject, finding.order_id, finding.route_id) == ("receipt:E1", "A", "A1")
     assert finding.evidence["excess_nano"] == 10 * CENT
+
+
+@pytest.mark.parametrize("tif", ["opg", "cls"])
+def test_orders_for_an_auction_are_not_compared_with_the_nbbo(tif: str) -> None:
+    assert judge(bought("109", terms=f"side=buy type=market tif={tif}")) == []

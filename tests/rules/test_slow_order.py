@@ -162,6 +162,8 @@ def test_nothing_is_judged_from_a_start_that_was_not_reported() -> None:
         ("type=limit limit=99 tif=fok", True),
         ("type=limit limit=99 tif=gtc", False),
         ("type=stop", False),
+        ("type=market tif=opg", False),
+        ("type=market tif=cls", False),
         ("", False),
     ],
 )
@@ -175,7 +177,28 @@ def test_only_orders_that_should_be_executed_at_once_are_timed_to_the_fill(terms
     fires = ("ack->fill confirmed", "receipt->done confirmed") if timed else ()
     assert shown(judge(text)) == fires
     everything = 'timed_to_fill = ["market", "marketable", "resting", "unknown"]'
-    assert len(shown(judge(text, everything))) == 2
+    assert len(shown(judge(text, everything))) == (0 if "opg" in terms or "cls" in terms else 2)
+
+
+@pytest.mark.parametrize(
+    ("terms", "fires"),
+    [
+        ("type=market", ("receipt->done confirmed",)),
+        ("type=limit limit=100.02 tif=ioc", ("receipt->done confirmed",)),
+        ("type=limit limit=100.02", ()),
+    ],
+)
+@pytest.mark.parametrize("end", ["filled id=A1 exec=E2 qty=100 price=100.02", "cancelled id=A1", "tick"])
+def test_what_is_left_of_a_marketable_limit_order_may_rest(terms: str, fires: tuple[str, ...], end: str) -> None:
+    text = f"""
+        09:31:00  received id=A side=buy qty=200 {terms}
+        +1ms      routed id=A1 parent=A venue=ARCX {terms}
+        +1ms      acked id=A1
+        +1ms      filled id=A1 exec=E1 qty=100 price=100.02
+        +20s      {end}
+        09:32:00  tick
+    """
+    assert shown(judge(text)) == fires
 
 
 def test_a_passive_child_of_a_market_order_may_rest() -> None:
