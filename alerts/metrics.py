@@ -53,6 +53,11 @@ LINE_COUNTS = (
     "dead_letters",
     "unknown_busts",
     "silent_sources",
+    "conflicts",
+    "forgotten",
+    "holes",
+    "lost_messages",
+    "overflowed",
 )
 """What the worker counts; anything else it may say is ``other``."""
 _NANO = 1e9

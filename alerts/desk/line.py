@@ -26,7 +26,14 @@ MEANING = {
     "dead_letters": "dead letters",
     "unknown_busts": "busts of unknown fills",
     "silent_sources": "sources set aside",
+    "conflicts": "contradicting repeats",
+    "forgotten": "orders forgotten",
+    "holes": "holes in what a source sent",
+    "lost_messages": "messages lost by Kafka",
+    "overflowed": "judged early for want of room",
 }
+EVERYWHERE = frozenset({"garbled", "gaps", "resets", "silent_sources"})
+"""What concerns no symbol is told to every partition, and counted by each: once is enough."""
 
 
 def freshness(heard: int | None, now: int) -> str:
@@ -70,7 +77,8 @@ def _counts(health: list[LineHealth], latencies: list[int]) -> list[tuple[str, s
     total: dict[str, int] = dict.fromkeys(MEANING, 0)
     for one in health:
         for kind, n in one.counts.items():
-            total[kind] = total.get(kind, 0) + n
+            known = total.get(kind, 0)
+            total[kind] = max(known, n) if kind in EVERYWHERE else known + n
     pairs = [(MEANING.get(kind, kind.replace("_", " ")), f"{n:,}") for kind, n in total.items()]
     ordered = sorted(latencies)
     if ordered:

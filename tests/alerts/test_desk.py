@@ -248,7 +248,7 @@ async def test_labels_are_bounded_whatever_is_sent(page: Page) -> None:
     assert len(values["venue"]) <= 42
     assert len(values["vendor"]) <= 12
     assert len(values["rule"]) <= 62
-    assert len(values["kind"]) <= 15
+    assert len(values["kind"]) <= 20
     assert len(values["session"]) <= 50
     assert not {"order_id", "symbol", "exec_id"} & set(values)
 
