@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:
         results.discard()
         raise
+    for place in reading.places:
+        sys.stderr.write(f"{place}\n")
     summary = _summary(engine, reading, complaints, results) | {"ties": args.ties, "policy": engine.policy.version}
     sys.stdout.write(json.dumps(summary, indent=2) + "\n")
     return cli.FAILED if reading.events == 0 and reading.unreadable > 0 else cli.OK

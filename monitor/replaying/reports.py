@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-import structlog
 from msgspec import Struct, field
 
 from fix_ingest import dialects
@@ -22,14 +21,12 @@ from fix_ingest.logfile import LogReader
 from monitor.events import Ended, OrderKind, ReportLine, SessionKind, Tick
 from monitor.located import Mistake, Mistaken
 
-log = structlog.get_logger()
-
 LOG_SOURCE = "fix-log"
 """Journal that events of FIX logs belong to."""
 RUN = 250_000
 """Events sorted at once; more are sorted in runs on disk and merged."""
 TOLD = 20
-"""Lines that cannot be read that are told one by one."""
+"""Lines that cannot be used that are told one by one."""
 
 Happening = OrderKind | SessionKind
 
@@ -56,7 +53,6 @@ class Reading(Struct, kw_only=True):
         """Say where something was found; after the first few it is only counted."""
         if len(self.places) < TOLD:
             self.places.append(f"{path}:{line}: {what}")
-            log.warning("report not usable", place=f"{path}:{line}", what=what)
 
 
 def from_json(paths: Sequence[str], reading: Reading) -> Iterator[Happening]:
