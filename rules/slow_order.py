@@ -42,12 +42,18 @@ class Hop(Struct, frozen=True):
     name: str
     limit: Callable[[Limits], float]
     """Its limit, ms."""
+    in_time: Verdict
+    """What is said when it was answered within its limit: nearly always, so it is made once."""
 
 
-TO_ROUTE = Hop("receipt->route", lambda limits: limits.receipt_to_route_ms)
-TO_ACK = Hop("route->ack", lambda limits: limits.route_to_ack_ms)
-TO_FILL = Hop("ack->fill", lambda limits: limits.ack_to_fill_ms)
-TO_DONE = Hop("receipt->done", lambda limits: limits.receipt_to_done_ms)
+def _hop(name: str, about: Literal["order", "root"], limit: Callable[[Limits], float]) -> Hop:
+    return Hop(name, limit, Verdict(subject=name, fires=False, about=about, reason="answered within its limit"))
+
+
+TO_ROUTE = _hop("receipt->route", "root", lambda limits: limits.receipt_to_route_ms)
+TO_ACK = _hop("route->ack", "order", lambda limits: limits.route_to_ack_ms)
+TO_FILL = _hop("ack->fill", "order", lambda limits: limits.ack_to_fill_ms)
+TO_DONE = _hop("receipt->done", "root", lambda limits: limits.receipt_to_done_ms)
 
 AT_AUCTION = ("opg", "cls")
 """Times in force of orders that wait for an auction."""
@@ -180,15 +186,14 @@ def _asked(name: str, order: Order, root: Order, limits: Limits) -> tuple[Hop, M
 
 def _answer(seen: Observation, hop: Hop, start: Moment, limits: Limits) -> Verdict:
     event, limit = seen.event, _limit_ns(hop, limits)
-    about: Literal["order", "root"] = "root" if hop in (TO_ROUTE, TO_DONE) else "order"
     elapsed = event.at - start.at
     judged = certainty.hop(elapsed, limit, start.clock, event.clock, seen.budgets)
     if judged is None:
-        return Verdict(subject=hop.name, fires=False, about=about, reason="answered within its limit")
+        return hop.in_time
     return Verdict(
         subject=hop.name,
         fires=True,
-        about=about,
+        about=hop.in_time.about,
         certainty=judged.certainty,
         title=f"{hop.name} took {duration(elapsed)}, limit {duration(limit)}",
         evidence={
