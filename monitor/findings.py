@@ -89,7 +89,7 @@ def finding_of(told: Told, family: Family, rule: Rule, tie: Tie, state: FindingS
         state=state,
         rule=rule.name,
         rule_version=rule.version,
-        severity=rule.severity,
+        severity="info" if verdict.certainty == "cannot_tell" else rule.severity,
         certainty=verdict.certainty,
         factor=rule.factor,
         title=verdict.title or rule.title,

@@ -84,6 +84,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     version: int
     title: str
     severity: Severity
+    """Of what is confirmed or possible; what cannot be told is ``info``."""
     factor: str
     """FINRA 5310.09 review factor it evidences."""
     describe: str

@@ -126,6 +126,7 @@ def test_findings_carry_evidence_with_units_a_limit_and_a_reason(rule: Rule, exa
         assert finding.reason
         assert finding.limit.name
         assert finding.limit.value
+        assert finding.severity == ("info" if finding.certainty == "cannot_tell" else rule.severity)
         for name, value in finding.evidence.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 assert name.endswith(("_ns", "_nano", "_shares", "_ratio")), name
