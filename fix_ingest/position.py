@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import structlog
@@ -32,6 +34,23 @@ class Saved(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The decoder's memory before the next record."""
     newest: int | None
     gone: dict[str, bool]
+
+
+class InUse(RuntimeError):
+    """Another process publishes from this state directory."""
+
+
+def own(directory: Path) -> IO[bytes]:
+    """A lock that is held while the answer is open and the process lives; raises `InUse`."""
+    file = (directory / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise InUse(
+            f"another process publishes from {directory}: stop it, or give this one a `state` of its own"
+        ) from None
+    return file
 
 
 def save(path: Path, saved: Saved) -> None:

@@ -9,6 +9,7 @@ disk, and no more than ``publish.in_flight_bytes`` wait in memory.
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -216,16 +217,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Publish until told to stop."""
     chosen = settings.load(args.config)
-    with stopping() as stop:
-        publisher = assemble(chosen)
-        meter = Meter(publisher)
-        probe = Probe(chosen.publish.probe, meter.registry, lambda: health(publisher))
-        try:
-            serve(publisher, stop)
-            whole = publisher.finish(5.0)
-        finally:
-            publisher.producer.close(0.0)
-            probe.close()
+    try:
+        owned = position.own(chosen.directory("publish"))
+    except position.InUse as error:
+        sys.stderr.write(f"{error}\n")
+        return cli.UNAVAILABLE
+    with owned, stopping() as stop:
+        return _run(assemble(chosen), chosen.publish.probe, stop)
+
+
+def _run(publisher: Publisher, address: str, stop: threading.Event) -> int:
+    try:
+        probe = Probe(address, Meter(publisher).registry, lambda: health(publisher))
+    except OSError as error:
+        sys.stderr.write(f"publish.probe: cannot listen on {address}: {error.strerror}\n")
+        publisher.producer.close(0.0)
+        return cli.UNAVAILABLE
+    try:
+        serve(publisher, stop)
+        whole = publisher.finish(5.0)
+    finally:
+        publisher.producer.close(0.0)
+        probe.close()
     log.info("stopped", published=publisher.saved_n, all_acknowledged=whole)
     return cli.OK
 

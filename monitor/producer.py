@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import AuthorizationError, KafkaError
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 

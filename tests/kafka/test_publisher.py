@@ -44,11 +44,11 @@ class Line:
             f'[kafka]\nbootstrap = ["{kafka.bootstrap[0]}"]\nprefix = "{kafka.prefix}"\n'
             f'[publish]\nclock = "{clock}"\nprobe = "{self.probe}"\nin_flight_bytes = {in_flight}\n'
         )
+        self.command = [sys.executable, "-m", "monitor", "publish", "--config", str(self.config)]
         self.journal = Journal(self.state / "journal", segment_bytes=200_000)
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "monitor", "publish", "--config", str(self.config)]
-        return subprocess.Popen(leashed(command), stderr=subprocess.DEVNULL)
+        return subprocess.Popen(leashed(self.command), stderr=subprocess.DEVNULL)
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -218,6 +218,9 @@ def test_without_kafka_it_waits_and_says_what_to_look_at(tmp_path: Path) -> None
         until(lambda: "kafka.bootstrap" in str(line.health()[1].get("why")))
         assert line.health()[0] == 503
         assert line.metric("sorwatch_publish_connected") == 0
+        second = subprocess.run(line.command, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 69
+        assert "another process publishes" in second.stderr
         process.terminate()
         assert process.wait(20) == 0
     assert line.saved() is None
@@ -238,10 +241,21 @@ def test_a_position_of_something_else_is_refused(tmp_path: Path, change: dict[st
     path = line.state / "publish" / "position"
     path.parent.mkdir()
     path.write_bytes(msgspec.msgpack.encode(saved | {"decoder": b"\x80", "newest": None, "gone": {}} | change))
-    command = [sys.executable, "-m", "monitor", "publish", "--config", str(line.config)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(line.command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert said in done.stderr
+    line.journal.close()
+
+
+def test_a_taken_probe_port_is_named(tmp_path: Path) -> None:
+    line = Line(tmp_path, settings.Kafka(bootstrap=("127.0.0.1:9",)))
+    with socket.socket() as taken:
+        host, port = line.probe.split(":")
+        taken.bind((host, int(port)))
+        taken.listen()
+        done = subprocess.run(line.command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 69
+    assert f"publish.probe: cannot listen on {line.probe}: Address already in use" in done.stderr
     line.journal.close()
 
 
