@@ -27,6 +27,7 @@ SCALE = 10**9
 _LARGEST = 2**63 - 1
 _NANO = Decimal(1).scaleb(-9)
 _DECIMAL = pa.decimal128(38, 9)
+_SHORT_DECIMAL = pa.decimal64(18, 9)
 _ABSENT_WORDS = frozenset({b"", b"nan", b"null", b"none", b"na", b"<na>"})
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE = re.compile(r"-?\d{1,19}", re.ASCII)
@@ -80,17 +81,36 @@ def time_of(text: str) -> int:
 def prices(texts: Any) -> tuple[Column, Mask]:
     """A column of decimal numbers in 1e-9 (`ABSENT` where there is none), and which of them cannot be read."""
     texts = _stated(texts)
-    try:
-        return _low_words(pc.cast(texts, _DECIMAL))
-    except pa.ArrowInvalid:
-        return _mixed(texts, _PLAIN_PRICE, lambda plain: _low_words(pc.cast(plain, _DECIMAL)), price_of)
+    whole = _whole_numbers(texts)
+    if whole is not None and (
+        whole.max(initial=0) < _LARGEST // SCALE and whole[whole != ABSENT].min(initial=0) > -SCALE
+    ):
+        return np.where(whole == ABSENT, ABSENT, whole * SCALE), np.zeros(len(whole), bool)
+    for read in (_short_decimals, _long_decimals):
+        try:
+            return read(texts)
+        except pa.ArrowInvalid:
+            continue
+    return _mixed(texts, _PLAIN_PRICE, _long_decimals, price_of)
+
+
+def whole_shares(texts: Any) -> tuple[Column, Mask]:
+    """A column of sizes in whole shares, a fraction cut off, and which of them cannot be read."""
+    whole = _whole_numbers(_stated(texts))
+    if whole is not None:
+        return whole, np.zeros(len(whole), bool)
+    values, wrong = prices(texts)
+    return np.where(values == ABSENT, ABSENT, values // SCALE), wrong
 
 
 def times(texts: Any) -> tuple[Column, Mask]:
     """A column of times in ns UTC (`ABSENT` where there is none), and which of them cannot be read."""
     texts = _stated(texts)
     zoned, naive = pa.timestamp("ns", tz="UTC"), pa.timestamp("ns")
-    for kind in (pa.int64(), zoned, naive):
+    whole = _whole_numbers(texts)
+    if whole is not None:
+        return whole, np.zeros(len(whole), bool)
+    for kind in (zoned, naive):
         try:
             read = pc.cast(texts, kind)
         except pa.ArrowInvalid:
@@ -143,6 +163,31 @@ def _one(text: Any, one: Callable[[str], int | None]) -> tuple[int | None, bool]
 
 def _timestamps(kind: Any, texts: Any) -> tuple[Column, Mask]:
     return _filled(pc.cast(texts, kind).cast(pa.int64())), np.zeros(len(texts), bool)
+
+
+def _whole_numbers(texts: Any) -> Column | None:
+    """The column where all of it is whole numbers; Arrow takes 0x1F for one, we do not."""
+    try:
+        numbers = pc.cast(texts, pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return None if _any_hex(texts) else _filled(numbers)
+
+
+def _any_hex(texts: Any) -> bool:
+    return any(pc.any(pc.starts_with(texts, sign)).as_py() for sign in ("0x", "0X"))
+
+
+def _short_decimals(texts: Any) -> tuple[Column, Mask]:
+    """Below 10⁹: decimals of scale 9 in 64 bits are the integers we want."""
+    decimals = pc.cast(texts, _SHORT_DECIMAL)
+    values = np.frombuffer(decimals.buffers()[1], np.int64)[decimals.offset : decimals.offset + len(decimals)]
+    absent = decimals.is_null().to_numpy(zero_copy_only=False)
+    return np.where(absent, ABSENT, values), np.zeros(len(values), bool)
+
+
+def _long_decimals(texts: Any) -> tuple[Column, Mask]:
+    return _low_words(pc.cast(texts, _DECIMAL))
 
 
 def _low_words(decimals: Any) -> tuple[Column, Mask]:

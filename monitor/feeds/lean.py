@@ -184,8 +184,8 @@ def _prices(column: Any) -> tuple[Column, Mask]:
 
 
 def _whole(column: Any) -> tuple[Column, Mask]:
-    values, wrong = exact.prices(column)
-    return values // exact.SCALE, wrong | (values < 0)
+    values, wrong = exact.whole_shares(column)
+    return values, wrong | (values < 0)
 
 
 def _words(column: Any) -> npt.NDArray[np.str_]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from monitor.blocks import ABSENT, Column
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
-from monitor.feeds.exact import SCALE, Mask
+from monitor.feeds.exact import Mask
 from monitor.feeds.table import Table, without_nonsense
 
 Place = Callable[[int], tuple[str, str]]
@@ -79,8 +79,9 @@ def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
     if pa.types.is_integer(column.type):
         values = pc.fill_null(pc.cast(column, pa.int64()), ABSENT)
         return values.to_numpy(zero_copy_only=False), np.zeros(length, bool)
-    scaled, wrong = _prices(column)
-    return np.where(scaled == ABSENT, ABSENT, scaled // SCALE), wrong
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        return exact.whole_shares(pc.cast(column, pa.utf8()))
+    return exact.whole_shares(column)
 
 
 def _symbols(column: Any) -> tuple[tuple[str, ...], Any]:
