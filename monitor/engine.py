@@ -206,9 +206,10 @@ class Engine:
 
     def _tell(self, events: list[Held], joined: list[Joined]) -> None:
         """Events and silences in the order of their times; a silence broken at its very deadline was none."""
-        stories, each = self.stories, iter(joined)
+        stories, alarms, each = self.stories, self.stories.alarms, iter(joined)
         for event in events:
-            stories.ring(event.at, self._heard)
+            if alarms and alarms[0][0] < event.at:
+                stories.ring(event.at, self._heard)
             if isinstance(event, SessionEvent):
                 self.known.tell(event)
             else:

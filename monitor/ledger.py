@@ -101,9 +101,11 @@ class Ledger:
             family = self._join(event, order, family, parent)
         return family, order
 
-    def touch(self, family: Family) -> None:
-        """The family has changed; when it has finished or opened again it changes its queue."""
+    def touch(self, family: Family, order: Order) -> None:
+        """An order of the family has changed; when the family has finished or opened again it changes its queue."""
         self._bytes.pop(family.since, None)
+        if order.done is None and family.since in self._open:
+            return
         family.finished = _is_finished(family)
         queue = self._queue(family)
         if family.since not in queue:

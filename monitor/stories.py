@@ -68,11 +68,13 @@ class Stories:
         )
         self.out = Output()
         self.parked: OrderedDict[tuple[str, str], list[Joined]] = OrderedDict()
-        self._alarms: list[tuple[int, str, str, str, str]] = []
+        self.alarms: list[tuple[int, str, str, str, str]] = []
+        """Silences to be asked about: time, symbol, order, rule, subject; a heap."""
 
     def tell(self, joined: Joined) -> None:
         """Take in the next event."""
-        self.counts["late_reports"] += joined.late
+        if joined.late:
+            self.counts["late_reports"] += 1
         event = joined.event
         if type(event) is Filled:
             self._filled(joined, event)
@@ -83,7 +85,7 @@ class Stories:
 
     def ring(self, before: int | None, heard: Heard) -> None:
         """Ask about every silence whose time lies before ``before`` (every one when ``None``)."""
-        alarms = self._alarms
+        alarms = self.alarms
         while alarms and (before is None or alarms[0][0] < before):
             at, symbol, order_id, rule, subject = heapq.heappop(alarms)
             family = self.ledger.find(symbol, order_id)
@@ -95,7 +97,7 @@ class Stories:
         for family, key, at in self.ledger.alarms():
             order_id, rule, subject = key.split("\x1f")
             if rule in self.rules and (settled is None or at >= settled):
-                heapq.heappush(self._alarms, (at, family.symbol, order_id, rule, subject))
+                heapq.heappush(self.alarms, (at, family.symbol, order_id, rule, subject))
 
     def restore_parked(self, parked: list[Joined]) -> None:
         """Put back busts and corrections that wait for their execution."""
@@ -120,7 +122,7 @@ class Stories:
         self._observe(joined, family, order, root)
         if isinstance(event, Received) or family is not known:
             self._show_again(family, order)
-        self.ledger.touch(family)
+        self.ledger.touch(family, order)
 
     def _filled(self, joined: Joined, event: Filled) -> None:
         known = self.ledger.find(event.symbol, event.order_id)
@@ -144,7 +146,7 @@ class Stories:
             self._publish(joined, family, order, fill)
         if known is not None and family is not known:
             self._show_again(family, order, but=exec_id)
-        self.ledger.touch(family)
+        self.ledger.touch(family, order)
 
     def _filled_after_bust(self, joined: Joined, family: Family, order: Order, fill: Fill) -> None:
         """The bust or correction of this execution came before it: both count now."""
@@ -173,7 +175,7 @@ class Stories:
         else:
             self._correct(event, family, order, fill)
             self._publish(Joined(event, fill.moment.quote, fill.window, joined.late), family, order, fill)
-        self.ledger.touch(family)
+        self.ledger.touch(family, order)
 
     def _execution(self, event: Busted | Corrected) -> tuple[Family, Order, Fill] | None:
         """The execution a bust or correction names: of the order it names, or of any when it names none we know."""
@@ -331,13 +333,13 @@ class Stories:
                 seen=None,
             )
             self._judge(family, rule, told)
-            self.ledger.touch(family)
+            self.ledger.touch(family, order)
 
     def _set(self, family: Family, order: Order, rule: Rule, alarm: Alarm) -> None:
         key = _key(order.order_id, rule.name, alarm.subject)
         if family.alarms.get(key) != alarm.at:
             family.alarms[key] = alarm.at
-            heapq.heappush(self._alarms, (alarm.at, order.symbol, order.order_id, rule.name, alarm.subject))
+            heapq.heappush(self.alarms, (alarm.at, order.symbol, order.order_id, rule.name, alarm.subject))
 
     def _judge(self, family: Family, rule: Rule, told: Told) -> None:
         """Tell a verdict where it differs from what was told before."""
