@@ -23,7 +23,7 @@ from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from monitor import cli, settings
+from monitor import cli, connection, settings
 from monitor.settings import Alert, Settings
 from rules import RULES
 
@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run until stopped; answers the exit code."""
     chosen = settings.load(args.config)
+    connection.aiokafka_config(chosen.kafka)  # says now what of it cannot be read
     try:
         channels = open_channels(chosen.alert)
     except (OSError, KeyError, ValueError) as error:

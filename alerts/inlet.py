@@ -7,7 +7,6 @@ commit and nothing to rebalance. When Kafka is away the inlet tries again for ev
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -56,7 +55,7 @@ class Inlet:
             before = self.heard_at
             try:
                 await self._connected()
-            except (KafkaError, OSError, NotThereYet, TimeoutError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001 - whatever Kafka or the disk does, the page stays and it is tried again
                 self._complain(error)
             wait = 0.5 if self.heard_at != before else min(wait * 2, LONGEST_S)
             await asyncio.sleep(wait)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
 import structlog
 from msgspec import Struct
 
-from alerts import notify
+from alerts import intake, notify
 from alerts.incidents import RANK, Change, Incident, Incidents, Pace, State
 from alerts.ledger import Ledger, Unreadable
 from alerts.measures import Amount, Labels, Measures
@@ -21,12 +20,12 @@ from alerts.metrics import Readings
 from alerts.notify import Timing, Told
 from alerts.outbox import Outbox
 from alerts.render import RuleNote, message
-from monitor import wire
 from monitor.events import Execution, Finding, LineHealth
 
 log = structlog.get_logger()
 
 EXECUTIONS_KEPT, FINDINGS_KEPT, UNREADABLE_KEPT, ROUTES_REMEMBERED = 50_000, 100_000, 500, 20_000
+NOTICES_KEPT_NS = 90 * 86_400 * 10**9
 TRIM_EVERY = 5_000
 """Messages between two looks at how much is kept."""
 
@@ -131,18 +130,18 @@ class Office:
         try:
             match received.topic:
                 case "findings":
-                    for finding in wire.decode_findings(received.value):
+                    for finding in intake.findings(received.value):
                         self._hear_finding(finding, now)
                 case "executions":
-                    for execution in wire.decode_executions(received.value):
+                    for execution in intake.executions(received.value):
                         self._hear_execution(execution)
                 case "line":
-                    for health in wire.decode_health(received.value):
+                    for health in intake.health(received.value):
                         self._hear_health(health)
                 case _:
                     reason = "no reason was given" if received.reason is None else received.reason
                     self._keep_unreadable(received, reason, now)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except intake.Unfit as error:
             log.warning("a message could not be read; it is kept", topic=received.topic, offset=received.offset)
             self._keep_unreadable(received, str(error), now)
 
@@ -224,6 +223,7 @@ class Office:
             return
         self._since_trim = 0
         self.ledger.trim(EXECUTIONS_KEPT, UNREADABLE_KEPT)
+        self.outbox.trim(now - NOTICES_KEPT_NS)
         for incident in reversed(self.all_incidents(now)):
             if len(self.incidents) <= FINDINGS_KEPT or incident.state is not State.OVER:
                 return

@@ -141,6 +141,15 @@ class Outbox:
         )
         return cut.rowcount
 
+    def trim(self, before: int) -> None:
+        """Let go of what was delivered before a time, and of what was told of incidents that are gone."""
+        self._db.execute("DELETE FROM notices WHERE made<? AND state='delivered'", (before,))
+        self._db.execute("DELETE FROM attempts WHERE key NOT IN (SELECT key FROM notices)")
+        self._db.execute(
+            "DELETE FROM told WHERE incident NOT IN (SELECT incident FROM findings)"
+            " AND incident NOT IN (SELECT incident FROM notices)"
+        )
+
     def notices_of(self, incident: str) -> list[Notice]:
         """Notices of an incident, oldest first."""
         rows = self._db.execute("SELECT * FROM notices WHERE incident=? ORDER BY n, channel", (incident,))

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import hmac
 import json
+import re
 import signal
 import ssl
 import sys
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -321,7 +323,24 @@ def _post(post: SlackPost) -> Html:
     blocks = post.payload.get("blocks") or []
     texts = [str(b.get("text", {}).get("text", "")) for b in blocks if isinstance(b, dict)]
     shown = "\n\n".join(texts) if texts else post.text
-    return el("article", el("p", f"{words.instant(post.at)} · {post.way}", cls="soft"), el("pre", shown))
+    return el("article", el("p", f"{words.instant(post.at)} · {post.way}", cls="soft"), el("pre", as_read(shown)))
+
+
+def as_read(text: str) -> Html:
+    """Slack's markup roughly as Slack shows it: bold, links, and its three entities."""
+    return join([_token(token) for token in _TOKENS.split(text)])
+
+
+def _token(token: str) -> str:
+    if token.startswith("*") and token.endswith("*") and len(token) > 2:
+        return el("b", unescape(token[1:-1]))
+    if token.startswith("<http") and token.endswith(">"):
+        url, _, name = token[1:-1].partition("|")
+        return el("a", unescape(name if name != "" else url), href=unescape(url))
+    return unescape(token)
+
+
+_TOKENS = re.compile(r"(<https?://[^>]*>|\*[^*\n]+\*)")
 
 
 def _mail(letter: Letter) -> Html:

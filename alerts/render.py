@@ -81,8 +81,8 @@ def escape(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks or other control characters."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    """The text without line breaks or other control characters, and with arrows as arrows."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("->", "→")
 
 
 def _subject(incident: Incident, note: RuleNote | None, reason: Reason) -> str:

@@ -30,7 +30,8 @@ def instant(ns: int | None) -> str:
 
 def day(ns: int) -> str:
     """``2013-10-07``."""
-    return datetime.fromtimestamp(ns // _NANO, UTC).strftime("%Y-%m-%d")
+    moment = _moment(ns)
+    return f"{ns} ns" if moment is None else moment.strftime("%Y-%m-%d")
 
 
 def clock(ns: int) -> str:
@@ -38,8 +39,11 @@ def clock(ns: int) -> str:
     fraction = f"{ns % _NANO:09d}"
     while fraction.endswith("000"):
         fraction = fraction[:-3]
-    whole = datetime.fromtimestamp(ns // _NANO, UTC).strftime("%H:%M:%S")
-    return f"{whole}.{fraction}" if fraction else whole
+    moment = _moment(ns)
+    if moment is None:
+        return f"{ns} ns"
+    whole = moment.strftime("%H:%M:%S")
+    return f"{whole}.{fraction}" if fraction != "" else whole
 
 
 def duration(ns: int | None) -> str:
@@ -115,6 +119,14 @@ def side(finding: Finding) -> str:
     what = "order in" if finding.side is None else finding.side.replace("_", " ")
     quantity = "" if finding.qty is None else f"{shares(finding.qty)} "
     return f"{what} {quantity}{finding.symbol}"
+
+
+def _moment(ns: int) -> datetime | None:
+    """The second, or None when no calendar has it."""
+    try:
+        return datetime.fromtimestamp(ns // _NANO, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _fact(name: str, value: int | float | str | bool | None) -> tuple[str, str]:

@@ -39,7 +39,7 @@ def finding_card(finding: Finding, revisions: list[Revision]) -> Html:
                 ("when", words.instant(finding.at)),
                 ("where", where(finding.venue, finding.vendor, finding.session)),
                 ("cost", NOT_STATED if finding.cost is None else words.money(finding.cost)),
-                ("limit", f"{limit.name} = {limit.value}"),
+                ("limit", f"{limit.name.replace('_', ' ')} = {limit.value}"),
                 ("authority", f"{limit.approved_by}, since {limit.effective} (policy {limit.policy}): {limit.reason}"),
                 ("review factor", f"FINRA 5310.09: {finding.factor}"),
                 ("rule", f"{finding.rule} version {finding.rule_version}, quotes of equal time: {finding.tie}"),

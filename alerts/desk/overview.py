@@ -86,7 +86,7 @@ def _incidents(seen: Overview, now: int) -> Html:
         return el("p", "No incidents: the worker is heard, and no rule has found anything.", cls="empty")
     heads = [
         ("state", ""), ("what", ""), ("venue", ""), ("vendor", ""), ("session", ""), ("orders", NUMBER),
-        ("shares", NUMBER), ("cost", NUMBER), ("not counted", ""), ("last", ""), ("told", ""),
+        ("shares", NUMBER), ("cost", NUMBER), ("not counted", ""), ("last", "when"), ("told", "when"),
     ]  # fmt: skip
     return table(heads, [_incident_row(i, seen.told.get(i.id), now) for i in seen.incidents], cls="incidents")
 

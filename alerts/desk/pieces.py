@@ -59,7 +59,7 @@ def findings_table(findings: list[Finding], heard: bool) -> Html:
             f.title,
             join(order_link(f.order_id), el("small", words.side(f))),
             words.named(f.venue),
-            el("span", f"{f.limit.name} = {f.limit.value}", cls="limit"),
+            el("span", f"{f.limit.name.replace('_', ' ')} = {f.limit.value}", cls="limit"),
             "–" if f.cost is None else words.money(f.cost),
         ]
         for f in findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -24,6 +25,7 @@ from alerts.outbox import Notice
 from monitor.settings import Alert
 
 FINDINGS_SHOWN, NOTICES_SHOWN, INCIDENTS_SHOWN, UNREADABLE_SHOWN = 15, 15, 200, 10
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KAFKA_AWAY_NS = 30_000_000_000
 STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
 SECURITY = {
@@ -36,6 +38,7 @@ SECURITY = {
     "Cache-Control": "no-cache",
 }
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -51,6 +54,9 @@ class Desk:
         self._alert = alert
         self._now = now
         self._started = now()
+        named = None if alert.base_url is None else urlsplit(alert.base_url).hostname
+        self._names = {*LOOPBACK, named}
+        self._loopback = alert.page.rsplit(":", 1)[0].strip("[]") in LOOPBACK
         self._registry = metrics.registry(lambda: office.readings(now()))
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
 
@@ -67,7 +73,7 @@ class Desk:
         await self._runner.cleanup()
 
     def _application(self) -> web.Application:
-        app = web.Application(middlewares=[_safely])
+        app = web.Application(middlewares=[_safely, self._known_host])
         app.router.add_get("/", self._overview)
         app.router.add_get("/incident/{id}", self._incident)
         app.router.add_get("/order/{id:.+}", self._order)
@@ -78,6 +84,14 @@ class Desk:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/static/{name}", _static)
         return app
+
+    @web.middleware
+    async def _known_host(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """On loopback, only names of this machine: another site's page must not read this one through DNS."""
+        host = urlsplit(f"//{request.host}").hostname
+        if self._loopback and host not in self._names:
+            raise web.HTTPForbidden(text=f"this page is not called {host}: if it is, set alert.base_url\n")
+        return await handler(request)
 
     async def _overview(self, request: web.Request) -> web.Response:
         now, office = self._now(), self._office
@@ -196,9 +210,7 @@ async def _static(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def _safely(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _safely(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
     except web.HTTPException as error:

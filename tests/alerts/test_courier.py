@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
-from alert_samples import T0, S, finding
+from alert_samples import T0, S, execution, finding, health
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
 from alerts.courier import Courier, backoff_ns
@@ -198,3 +201,42 @@ def test_the_ledger_is_for_its_owner_only(ledger: Ledger, tmp_path: Path) -> Non
 @pytest.mark.parametrize(("tries", "after", "seconds"), [(1, None, 1), (4, None, 8), (30, None, 120), (1, 300.0, 300)])
 def test_backoff_doubles_to_a_bound_and_heeds_what_was_asked(tries: int, after: float | None, seconds: int) -> None:
     assert backoff_ns(tries, after) == seconds * S
+
+
+@pytest.mark.parametrize(
+    ("topic", "value"),
+    [
+        ("findings", finding(at=1 << 70)),
+        ("findings", finding(cost=1 << 64)),
+        ("findings", finding(evidence={"x_ns": 1 << 80})),
+        ("executions", execution(price=1 << 70)),
+        ("line", health(wall=1 << 70)),
+    ],
+)
+def test_numbers_that_nobody_can_work_with_are_kept_as_unreadable(ledger: Ledger, topic: str, value: object) -> None:
+    office = office_of(ledger)
+    text = json.dumps(msgspec.to_builtins(value, builtin_types=(Decimal,)), default=float).encode()
+    office.take([Received(topic=topic, part=0, offset=0, value=text)], T0)
+    assert [u.topic for u in ledger.unreadable(10)] == [topic]
+    assert not office.incidents.ids()
+
+
+def test_a_quantity_that_is_no_number_is_unreadable(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    text = wire.encode_lines([finding()]).replace(b'"qty":300,"cost"', b'"qty":"NaN","cost"')
+    office.take([Received(topic="findings", part=0, offset=0, value=text)], T0)
+    assert [u.topic for u in ledger.unreadable(10)] == ["findings"]
+
+
+def test_old_notices_go_and_what_is_not_delivered_stays(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding("A", venue="X001"), finding("B", venue="X002"))
+    office.tell(T0)
+    one, two = office.outbox.newest(10)
+    with ledger.transaction():
+        office.outbox.begin(one.key, T0)
+        office.outbox.settle(one.key, Standing.DELIVERED, T0, None)
+        office.outbox.trim(T0 + 1)
+    assert [n.key for n in office.outbox.newest(10)] == [two.key]
+    assert office.outbox.attempts(one.key) == []
+    assert len(office.outbox.told()) == 2

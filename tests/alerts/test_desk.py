@@ -192,6 +192,13 @@ async def test_json_says_the_same(page: Page) -> None:
     assert state["fill_to_finding_beyond_patience_ns"] == [8 * MS, 11 * MS]
 
 
+async def test_another_site_cannot_read_the_page_through_dns(page: Page) -> None:
+    status, text, _ = await page.get("/", Host="evil.example")
+    assert status == 403
+    assert "alert.base_url" in text
+    assert (await page.get("/", Host="localhost:9405"))[0] == 200
+
+
 async def test_health_tells_of_kafka(page: Page) -> None:
     page.inlet.heard_at = NOW
     assert (await page.get("/healthz"))[0] == 200

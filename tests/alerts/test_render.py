@@ -29,7 +29,7 @@ def test_it_says_what_how_sure_how_much_where_whose_limit_and_what_to_do() -> No
         "1. Which hop?",
     ):
         assert part in made.body
-        assert part.replace("->", "-&gt;") in json.dumps(made.blocks)
+        assert part.replace("->", "-&gt;") in json.dumps(made.blocks, ensure_ascii=False)
     assert "https://desk.example/incident/" in made.body
     assert made.subject == "[warning] New: Slow order at ARCX (ACME): 1 order"
 
