@@ -56,6 +56,8 @@ PURE = {
     "rules/slow_order.py",
     "rules/poor_fill.py",
     "rules/unexpected_venue.py",
+    "rules/words.py",
+    "rules/examples.py",
     "alerts/incidents.py",
     "alerts/notify.py",
     "alerts/render.py",
