@@ -115,9 +115,10 @@ class Delivery:
             self._put(self.name, "gap", f"{first}-{last}".encode(), now)
 
     def went_up(self, text: str, now: int) -> None:
-        """The session is logged on."""
-        self.up = True
-        self._put(self.name, "up", text.encode(), now)
+        """The session is logged on; also told of another logon while it is."""
+        if not self.up:
+            self.up = True
+            self._put(self.name, "up", text.encode(), now)
 
     def went_down(self, text: str, now: int) -> None:
         """The session ended; also told of logons that never succeeded."""

@@ -1,0 +1,26 @@
+"""The listener's sessions as the acceptance scripts want them: numbers begin again at every logon.
+
+Arguments: port, state directory, BeginString, TargetCompID. Ends when standard input does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from fix_ingest.journal import Journal
+from fix_ingest.sessions import Engine
+from monitor import logs
+from monitor.settings import Session
+
+logs.configure("scripts")
+
+port, state, begin_string, target = sys.argv[1:]
+session = Session(name="script", begin_string=begin_string, sender="ISLD", target=target, port=int(port))  # type: ignore[arg-type]
+engine = Engine((session,), {}, Journal(Path(state) / "journal", sync="never"), Path(state))
+engine.links[0].engine.setResetOnLogon(True)
+engine.start()
+print("listening", flush=True)  # noqa: T201 - tells the test
+sys.stdin.read()
+os._exit(0)
