@@ -29,9 +29,11 @@ approved_by = "example"
 """
 
 
-def policy_of(rule: Rule, limits: str = "") -> Policy:
-    """A policy of one rule: its defaults, and over them the ``limits`` (TOML)."""
-    return parse(CLOCKS + ENTRY.format(name=rule.name, limits=limits), f"example of {rule.name}", [rule])
+def policy_of(rule: Rule, limits: str = "", others: Sequence[Rule] = ()) -> Policy:
+    """A policy of one rule: its defaults, and over them the ``limits`` (TOML); and of others at their defaults."""
+    rules = [rule, *(other for other in others if other is not rule)]
+    entries = [ENTRY.format(name=each.name, limits=limits if each is rule else "") for each in rules]
+    return parse(CLOCKS + "".join(entries), f"example of {rule.name}", rules)
 
 
 def findings_of(rule: Rule, example: Example) -> Sequence[Finding]:

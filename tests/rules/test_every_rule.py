@@ -120,6 +120,12 @@ def test_examples_do_what_they_say(rule: Rule, example: Example) -> None:
 
 
 @each_example
+def test_rules_do_not_disturb_each_other(rule: Rule, example: Example) -> None:
+    together = tape.run_tape(example.tape, RULES, policy_of(rule, example.limits, others=RULES)).findings
+    assert [finding for finding in together if finding.rule == rule.name] == list(findings_of(rule, example))
+
+
+@each_example
 def test_findings_carry_evidence_with_units_a_limit_and_a_reason(rule: Rule, example: Example) -> None:
     for finding in findings_of(rule, example):
         assert finding.title

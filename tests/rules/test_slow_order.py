@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from monitor import tape
-from monitor.events import Finding
+from monitor.blocks import Block
+from monitor.engine import Engine, EngineConfig
+from monitor.events import Finding, Tick
 from rules import slow_order
 from rules.examples import policy_of, shown
 
@@ -282,3 +284,32 @@ def test_silence_means_little_while_the_session_is_down() -> None:
         09:32:00    tick
     """
     assert shown(judge(text)) == ("route->ack possible",)
+
+
+def test_an_answer_that_was_in_time_but_reported_late_takes_the_accusation_back() -> None:
+    policy = policy_of(slow_order.RULE)
+    engine = Engine(policy, [slow_order.RULE], EngineConfig())
+    read = tape.read(
+        OPEN
+        + """
+        09:31:00  received id=A side=buy qty=100 type=limit limit=99
+        +1ms      routed id=A1 parent=A venue=ARCX
+        +2ms      acked id=A1
+        09:32:00  tick
+    """
+    )
+    *before, answer = read.reports
+    for n, quote in enumerate(read.quotes):
+        engine.block(quote.block(n), n)
+    for event in before:
+        engine.report(event)
+    engine.block(Block(source=tape.QUOTES, n=9, through=read.until), 9)
+    engine.report(Tick(source=tape.SOURCE, n=0, at=read.until, seen=read.until))
+    assert shown(engine.advance().findings) == ("route->ack confirmed",)
+    engine.report(answer)
+    (withdrawn,) = engine.advance().findings
+    assert (withdrawn.subject, withdrawn.state, withdrawn.reason) == (
+        "route->ack",
+        "withdrawn",
+        "answered within its limit",
+    )
