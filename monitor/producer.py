@@ -308,6 +308,8 @@ class BoundedProducer:
         for topic, wanted in self._topics.items():
             try:
                 there = producer.partitions_for(topic)
+            except AuthorizationError as error:
+                raise refused(self._kafka, error) from error
             except KafkaError as error:
                 raise Unavailable(
                     f"topic {topic} is not there ({type(error).__name__}): run sorwatch topics"
