@@ -10,7 +10,6 @@ One engine per partition, used by the worker and by replay alike: live equals re
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Literal
 
@@ -45,6 +44,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     """Finished orders remembered for busts and corrections."""
     open_most: int = 200_000
     """Open orders beyond which the one heard of longest ago is forgotten, and counted."""
+    future_ns: int | None = 60_000_000_000
+    """An event whose time is so far after it was seen is judged at once, without a quote; ``None``: it is believed."""
     held_most: int = 100_000
     """Events beyond which the oldest are judged without a quote: they cannot tell."""
 
@@ -60,11 +61,13 @@ class Engine:
         self.settled: int | None = None
         """Everything up to here has been judged."""
         self.book = Book(self.reach_ns)
-        self.sequencer = Sequencer(config.silence_ns)
+        self.sequencer = Sequencer(config.silence_ns, config.future_ns)
         self.ledger = Ledger(config.closed_kept, config.open_most)
         self.stories = Stories(policy, rules, config.tie, self.ledger)
         self.known = Sessions()
-        self.counted = dict.fromkeys(("reports", "quotes", "duplicates", "overflowed", "late_quotes"), 0)
+        self.counted = dict.fromkeys(
+            ("reports", "quotes", "duplicates", "overflowed", "future_reports", "late_quotes"), 0
+        )
         self._read_again_until: dict[str, int] = {}
 
     @property
@@ -113,7 +116,7 @@ class Engine:
         if isinstance(event, Tick):
             self.sequencer.tick(event.source, "reports", event.at)
         elif isinstance(event, Ended):
-            self.sequencer.end(event.source, "reports")
+            self.sequencer.end(event.source, "reports", event.at)
         else:
             self.counted["reports"] += 1
             self.sequencer.hold(event)
@@ -129,10 +132,10 @@ class Engine:
         again = block.n <= self.read_until(block.source)
         self.book.add(block, token, repeat=again)
         self.counted["quotes"] += 0 if again else len(block)
-        if block.through is not None:
-            self.sequencer.tick(block.source, "nbbo", block.through)
         if block.ended:
-            self.sequencer.end(block.source, "nbbo")
+            self.sequencer.end(block.source, "nbbo", block.through)
+        elif block.through is not None:
+            self.sequencer.tick(block.source, "nbbo", block.through)
 
     def wall(self, now_ns: int) -> None:
         """The time of day: sources silent for too long are set aside."""
@@ -154,7 +157,7 @@ class Engine:
         """No more input will come: judge everything; silences that were not heard out are at most possible."""
         newest = self.sequencer.newest()
         if newest is not None:
-            self._judge(newest)
+            self._judge(newest, all_of_it=True)
         self.stories.ring(None, self._heard)
         return self.stories.take_output()
 
@@ -187,11 +190,11 @@ class Engine:
         """Newest block of a source that had been read before the restart."""
         return self._read_again_until.get(source, -1)
 
-    def _judge(self, until: int) -> None:
-        """Judge every event up to ``until``, and every silence before it."""
+    def _judge(self, until: int, *, all_of_it: bool = False) -> None:
+        """Judge every event up to ``until`` (or every one there is), and every silence before it."""
         settled = self.settled
         until = until if settled is None else max(until, settled)
-        events = self.sequencer.release(until)
+        events = self.sequencer.release(None if all_of_it else until)
         self._tell(events, self._joined([e for e in events if isinstance(e, Report)], settled))
         self.settled = until
         self.stories.ring(until, self._heard)
@@ -209,28 +212,41 @@ class Engine:
         stories, alarms, each = self.stories, self.stories.alarms, iter(joined)
         for event in events:
             if alarms and alarms[0][0] < event.at:
-                stories.ring(event.at, self._heard)
+                stories.ring(self.sequencer.turn(event), self._heard)
             if isinstance(event, SessionEvent):
                 self.known.tell(event)
             else:
                 stories.tell(next(each))
 
     def _joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
-        """Each event with the NBBO of its instant, all looked up together; the late ones, which come first, without."""
-        late = 0 if settled is None else bisect_left(events, settled, key=_at)
-        asking = events[late:]
-        joined = [Joined(event, NO_QUOTE, None, True) for event in events[:late]]
-        if asking:
-            rows, windows = self.book.look(
-                [e.symbol for e in asking],
-                [e.at for e in asking],
-                [self._span(e.clock) if type(e) in (Filled, Received) else -1 for e in asking],
-                inclusive=self.config.tie == "at-or-before",
-            )
-            stale, silent = self.policy.stale_after_ns, self.sequencer.quotes_silent_since()
-            for event, row, window in zip(asking, rows, windows, strict=True):
-                joined.append(Joined(event, quote_of(row, event.at, stale, silent), window))
-        return joined
+        """Each event with the NBBO of its instant, all looked up together; late and impossible times have none."""
+        unknown = [self._is_unknown(event, settled) for event in events]
+        asking = [event for event, is_unknown in zip(events, unknown, strict=True) if not is_unknown]
+        found = iter(self._looked_up(asking) if asking else ())
+        return [
+            Joined(event, NO_QUOTE, None, True) if is_unknown else next(found)
+            for event, is_unknown in zip(events, unknown, strict=True)
+        ]
+
+    def _is_unknown(self, event: OrderKind, settled: int | None) -> bool:
+        """Whether the quote of its instant is not known any more, or never will be."""
+        if self.sequencer.is_future(event):
+            self.counted["future_reports"] += 1
+            return True
+        return settled is not None and event.at < settled
+
+    def _looked_up(self, events: list[OrderKind]) -> list[Joined]:
+        rows, windows = self.book.look(
+            [e.symbol for e in events],
+            [e.at for e in events],
+            [self._span(e.clock) if isinstance(e, Filled | Received) else -1 for e in events],
+            inclusive=self.config.tie == "at-or-before",
+        )
+        stale, silent = self.policy.stale_after_ns, self.sequencer.quotes_silent_since()
+        return [
+            Joined(event, quote_of(row, event.at, stale, silent), window)
+            for event, row, window in zip(events, rows, windows, strict=True)
+        ]
 
     def _span(self, clock: str) -> int:
         """By how much a time of that clock and one of the quotes' may differ in truth, either way."""
@@ -242,7 +258,3 @@ class Engine:
         if until is None or until < at:
             return "the drop copy had not been heard up to the deadline"
         return self.known.doubt(order.session)
-
-
-def _at(event: OrderKind) -> int:
-    return event.at

@@ -38,8 +38,9 @@ class Source(Struct, kw_only=True):
 class Sequencer:
     """Held events and the promises of their sources."""
 
-    def __init__(self, silence_ns: int) -> None:
+    def __init__(self, silence_ns: int, future_ns: int | None = None) -> None:
         self.silence_ns = silence_ns
+        self.future_ns = future_ns
         self.sources: dict[str, Source] = {}
         self.duplicates = 0
         """Events that came twice while they waited."""
@@ -63,7 +64,15 @@ class Sequencer:
     def put_back(self, event: Held) -> None:
         """Let an event wait that had been heard before a restart."""
         self._arrived += 1
-        heapq.heappush(self._heap, (event.at, event.source, event.n, event.part, self._arrived, event))
+        heapq.heappush(self._heap, (self.turn(event), event.source, event.n, event.part, self._arrived, event))
+
+    def turn(self, event: Held) -> int:
+        """The time at which an event is judged: its own, or when it was seen if it claims to be far in the future."""
+        return event.seen if self.is_future(event) else event.at
+
+    def is_future(self, event: Held) -> bool:
+        """Whether it claims a time so far after it was seen that no clock can be meant; its source never gets there."""
+        return self.future_ns is not None and event.at - event.seen > self.future_ns
 
     def spoke(self, name: str, stream: Stream) -> Source:
         """The source said something: it is waited for (again)."""
@@ -80,8 +89,10 @@ class Sequencer:
         if source.tick is None or at > source.tick:
             source.tick = at
 
-    def end(self, name: str, stream: Stream) -> None:
-        """The source has nothing more to say."""
+    def end(self, name: str, stream: Stream, at: int | None) -> None:
+        """The source has nothing more to say, and vouches for everything of it up to ``at``."""
+        if at is not None:
+            self.tick(name, stream, at)
         self.spoke(name, stream).ended = True
 
     def wall(self, now: int) -> None:
@@ -155,10 +166,9 @@ class Sequencer:
         return [entry[-1] for entry in sorted(self._heap)]
 
     def newest(self) -> int | None:
-        """The latest time anything was said about."""
-        times = [source.tick for source in self.sources.values() if source.tick is not None]
-        times += [entry[0] for entry in self._heap]
-        return max(times, default=None)
+        """The latest time any source has vouched for; where none has, that of the last event that waits."""
+        ticks = [source.tick for source in self.sources.values() if source.tick is not None]
+        return max(ticks or (entry[0] for entry in self._heap), default=None)
 
     def _spoken(self, stream: Stream) -> bool:
         return any(source.stream == stream for source in self.sources.values()) or self._never_came(stream)

@@ -22,12 +22,11 @@ prefix = "{prefix}"
 source = "rig"
 probe = "127.0.0.1:0"
 [[listen.session]]
-name = "rig-router"
+name = "{session}"
 sender = "SORWATCH"
 target = "RIG"
 port = {port}
 heartbeat_seconds = 5
-vendor = "rig"
 [publish]
 clock = "{clock}"
 probe = "127.0.0.1:0"
@@ -111,13 +110,21 @@ def rig(
     *,
     ties: events.Tie = "before",
     clock: str = "events",
+    session: str = "rig-router",
     watch: str = "",
     without: tuple[str, ...] = ("alert",),
 ) -> Iterator[Rig]:
     """Start the line with a quote source; ``watch`` is more TOML for its table."""
     port = free_port()
     text = SESSION.format(
-        state=directory, bootstrap=bootstrap, prefix=prefix, port=port, ties=ties, clock=clock, watch=watch
+        state=directory,
+        bootstrap=bootstrap,
+        prefix=prefix,
+        port=port,
+        ties=ties,
+        clock=clock,
+        watch=watch,
+        session=session,
     )
     path = directory / "sorwatch.toml"
     path.write_text(text, "utf-8")
