@@ -147,4 +147,7 @@ def sent_plainly(kafka: settings.Kafka, lines: list[tuple[int, bytes]]) -> float
 if __name__ == "__main__":
     import json
 
+    from monitor import logs
+
+    logs.configure("bench")
     sys.stdout.write(json.dumps(run(), indent=1) + "\n")
