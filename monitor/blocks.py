@@ -148,14 +148,16 @@ def _check(block: Block) -> None:
 def _plain(column: Any, name: str) -> Column:
     if column.type != pa.int64() or column.null_count:
         raise ValueError(f"{name} must be int64 without nulls")
-    return column.to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+    values: Column = column.to_numpy(zero_copy_only=True)
+    return values
 
 
 def _filled(column: Any) -> Column:
     if column.type != pa.int64():
         raise ValueError("prices and sizes must be int64")
     column = column.fill_null(ABSENT) if column.null_count else column
-    return column.to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+    values: Column = column.to_numpy(zero_copy_only=True)
+    return values
 
 
 def _nullable(column: Column) -> Any:

@@ -217,7 +217,8 @@ def _low_words(decimals: Any) -> tuple[Column, Mask]:
 
 
 def _filled(column: Any) -> Column:
-    return pc.fill_null(column, ABSENT).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    values: Column = pc.fill_null(column, ABSENT).to_numpy(zero_copy_only=False)
+    return values
 
 
 def _offset(found: re.Match[str]) -> int:
