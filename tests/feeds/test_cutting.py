@@ -137,3 +137,14 @@ def test_few_rows_of_many_symbols_name_only_their_own() -> None:
     ((_, block),) = Splitter("nbbo", 1, 2048, 0).blocks(Round(rows=rows, through=2))
     assert block.symbols == ("S0007",)
     assert block.symbol.tolist() == [0, 0]
+
+
+def test_symbols_of_blocks_that_come_again_are_the_same_object() -> None:
+    names = tuple(f"S{i}" for i in range(50))
+    rows = np.arange(50)
+    columns = dict.fromkeys(("time", "bid", "ask", "bid_size", "ask_size"), rows)
+    first = Block(source="nbbo", n=1, symbols=names, symbol=rows.astype(np.int32), **columns)
+    second = Block(source="other", n=2, symbols=names, symbol=rows.astype(np.int32), **columns)
+    assert decode(encode(first)).symbols is decode(encode(second)).symbols
+    fewer = Block(source="nbbo", n=3, symbols=(*names[:49], "T9"), symbol=rows.astype(np.int32), **columns)
+    assert decode(encode(fewer)).symbols == (*names[:49], "T9")
