@@ -50,7 +50,16 @@ _decoder = msgspec.msgpack.Decoder(Checkpoint)
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """The record's bytes, compressed when large."""
-    plain = _encoder.encode(checkpoint)
+    return squeeze(pack(checkpoint))
+
+
+def pack(checkpoint: Checkpoint) -> bytes:
+    """The checkpoint as bytes, which no longer change with the partition."""
+    return _encoder.encode(checkpoint)
+
+
+def squeeze(plain: bytes) -> bytes:
+    """The record's bytes from what `pack` gave; leaves the interpreter to others while it compresses."""
     if len(plain) <= COMPRESS_ABOVE:
         return _PLAIN + plain
     return _DEFLATED + zlib.compress(plain, 1)

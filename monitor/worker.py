@@ -34,6 +34,8 @@ QUIET_S = 2.0
 """A topic from which nothing arrives for so long is looked at directly."""
 LONGEST_STEP_NS = 1_000_000_000
 """Time that passes between two ticks beyond this is not attended time."""
+REST = 10
+"""For each second in which a checkpoint's state was taken so many pass until the next."""
 LEAVE_S = 8.0
 """How long a partition's last checkpoint may take when it is given up."""
 SCHEMA_HEADER = ("schema", str(SCHEMA).encode())
@@ -256,7 +258,9 @@ class Worker:
         seat.changed = False
         position = seat.partition.position()
         number = seat.partition.number
-        record = checkpoint.encode(seat.partition.checkpoint(self._now()))
+        plain = checkpoint.pack(seat.partition.checkpoint(self._now()))
+        seat.due = max(seat.due, began + self._watch.checkpoint_s + REST * (time.monotonic() - began))
+        record = await asyncio.to_thread(checkpoint.squeeze, plain)
         await self._outlet.settled()
         try:
             sent = self._outlet.post(

@@ -218,3 +218,9 @@ def test_what_was_passed_over_at_the_very_end_is_read_too(
     pass_over()
     start()
     check(kafka, watch_direct.judge(sent, watch_clerk.make))
+
+
+def test_told_to_stop_before_it_has_begun(start_command: Start) -> None:
+    watcher = start_command()
+    until(lambda: '"event": "probe"' in watcher.said())
+    assert watcher.stop() == 0
