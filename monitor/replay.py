@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.fix_log and not args.reports:
         sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
         return cli.USAGE
-    config = EngineConfig(tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000)
+    config = EngineConfig(tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None)
     engine = Engine(policy_file.load(args.policy), RULES, config)
     reading, complaints = Reading(), Complaints()
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)

@@ -119,8 +119,11 @@ class Stories:
         family, order = self.ledger.take(event)
         root = family.order()
         tell(order, event, _moment(joined))
+        known_later = isinstance(event, Received) or (known is not None and family is not known)
+        if known_later:
+            _complete_late(family, order)
         self._observe(joined, family, order, root)
-        if isinstance(event, Received) or family is not known:
+        if known_later:
             self._show_again(family, order)
         self.ledger.touch(family, order)
 
@@ -131,6 +134,10 @@ class Stories:
         earlier = order.fills.get(exec_id)
         if earlier is not None:
             self._repeated(event, exec_id, same_fill(earlier, event))
+            if family is not known:
+                _complete_late(family, order)
+                self._show_again(family, order)
+                self.ledger.touch(family, order)
             return
         self.counts["unlinked"] += known is None
         fill = _fill(joined, event, exec_id)
@@ -441,6 +448,15 @@ def _event_of(fill: Fill, order: Order) -> Filled:
         price=fill.price,
         auction=fill.auction,
     )
+
+
+def _complete_late(family: Family, order: Order) -> None:
+    """Terms or lineage became known after fills: the last of them may have ended the orders above."""
+    moments = [f.moment for each in _downwards(family, order) for f in each.fills.values() if f.state != "busted"]
+    if moments:
+        last = max(moments, key=lambda moment: moment.at)
+        for each in _upwards(family, order):
+            complete(each, last, None)
 
 
 def _upwards(family: Family, order: Order) -> list[Order]:

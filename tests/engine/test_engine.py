@@ -182,6 +182,20 @@ def test_too_many_that_wait_are_judged_without_a_quote_oldest_first() -> None:
     assert it.counts["overflowed"] == 3
 
 
+def test_a_time_far_in_the_future_holds_nobody_up() -> None:
+    it = engine()
+    it.block(quotes((1, 100, 101), through=500), 0)
+    it.report(msgspec.structs.replace(fill(50, 1, exec_id="F"), at=DAY + 10**18))
+    it.report(fill(60, 2))
+    it.report(tick(500))
+    assert [(e.exec_id, e.quote_state, e.late) for e in it.advance().executions] == [
+        ("F", "none", True),
+        ("E", "ok", False),
+    ]
+    assert it.counts["future_reports"] == 1
+    assert it.settled == DAY + 400 * MS
+
+
 def test_a_block_that_comes_again_is_a_repeat() -> None:
     it = engine()
     it.block(quotes((1, 100, 101), through=5), 0)
