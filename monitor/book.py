@@ -207,7 +207,8 @@ class Book:
         if held.any():
             for c, column in enumerate(rows.columns):
                 found[c, held] = column[places[held] - 1]
-        return found.T.tolist()  # type: ignore[no-any-return]
+        listed: list[Row] = found.T.tolist()
+        return listed
 
     def _windows(self, rows: Rows, slots: Slots, times: Column, widths: Column) -> list[Window]:
         """Extremes from the quote in force when the window opens to the last one in it."""

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from msgspec import Struct, field, structs
 
-from monitor.events import Busted, Corrected, Execution, Filled, Finding, OrderKind, Quote, Received, Tie
+from monitor.events import Busted, Corrected, Execution, Filled, Finding, FindingState, OrderKind, Quote, Received, Tie
 from monitor.findings import execution_of, finding_of, limit_of
 from monitor.ledger import Family, Ledger, Told, credit
 from monitor.orders import Fill, Moment, Order, Window, complete, executed, reopen, same_fill, tell
@@ -360,8 +360,8 @@ class Stories:
                 return
             told.revision = before.revision + 1
         family.told[key] = told
-        state = "amended" if before is not None and before.live else "raised"
-        self.out.findings.append(finding_of(told, family, rule, self.tie, state, told.verdict.reason))  # type: ignore[arg-type]
+        state: FindingState = "amended" if before is not None and before.live else "raised"
+        self.out.findings.append(finding_of(told, family, rule, self.tie, state, told.verdict.reason))
 
     def _unsay(self, family: Family, key: str, reason: str) -> None:
         """Withdraw what was told of a subject, if anything stands."""

@@ -28,8 +28,11 @@ SYMBOLS = ("A", "B", "C", "D")
 
 def rows_of(rnd: Random, count: int) -> list[Row]:
     times = sorted(rnd.randrange(60) for _ in range(count))
-    price = lambda: rnd.choice((ABSENT, 0, -5, *range(90, 110)))  # noqa: E731
-    return [Row(time, rnd.choice(SYMBOLS), price(), price()) for time in times]
+    return [Row(time, rnd.choice(SYMBOLS), price(rnd), price(rnd)) for time in times]
+
+
+def price(rnd: Random) -> int:
+    return rnd.choice((ABSENT, 0, -5, *range(90, 110)))
 
 
 def cut(source: str, rows: list[Row], rnd: Random) -> list[Block]:

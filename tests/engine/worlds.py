@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -169,7 +168,10 @@ def deliveries(day: World, rnd: Random | None) -> list[Delivery]:
 def block(source: str, rows: list[Row], n: int = 0) -> Block:
     """Rows as a block."""
     symbols = tuple(sorted({row.symbol for row in rows}))
-    column: Callable[[str], Any] = lambda name: np.array([getattr(row, name) for row in rows], np.int64)  # noqa: E731
+
+    def column(name: str) -> Any:
+        return np.array([getattr(row, name) for row in rows], np.int64)
+
     return Block(
         source=source,
         n=n,
