@@ -17,7 +17,7 @@ from monitor.settings import Session
 logs.configure("scripts")
 
 port, state, begin_string, target = sys.argv[1:]
-session = Session(name="script", begin_string=begin_string, sender="ISLD", target=target, port=int(port))  # type: ignore[arg-type]
+session = Session(name="script", begin_string=begin_string, sender="ISLD", target=target, port=int(port))  # type: ignore[arg-type]  # a version of the suite
 engine = Engine((session,), {}, Journal(Path(state) / "journal", sync="never"), Path(state))
 engine.links[0].engine.setResetOnLogon(True)
 engine.start()

@@ -28,7 +28,7 @@ def listener(tmp_path: Path) -> Iterator[Listener]:
 
 
 def source_for(listener: Listener, **options: object) -> DropCopySource:
-    return DropCopySource("FIX.4.4", "ROUTER", "SORWATCH", "127.0.0.1", listener.port, **options)  # type: ignore[arg-type]
+    return DropCopySource("FIX.4.4", "ROUTER", "SORWATCH", "127.0.0.1", listener.port, **options)  # type: ignore[arg-type]  # options as the test names them
 
 
 def test_everything_sent_is_journaled_once_and_in_order(listener: Listener) -> None:
