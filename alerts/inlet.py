@@ -24,7 +24,9 @@ log = structlog.get_logger()
 TOPICS = ("findings", "executions", "line", "dead_letters")
 BATCH = 2_000
 WAIT_MS = 200
-LONGEST_S = 10.0
+ANSWER_MS = 8_000
+"""A broker that is just starting may take a connection and not answer on it: not to be waited for long."""
+LONGEST_S = 5.0
 STALLED_S = 30.0
 """A poll that does not come back for so long means a connection that is no more."""
 
@@ -62,10 +64,13 @@ class Inlet:
 
     async def _connected(self) -> None:
         consumer = AIOKafkaConsumer(
-            **aiokafka_config(self._kafka), enable_auto_commit=False, auto_offset_reset="earliest"
+            **aiokafka_config(self._kafka),
+            request_timeout_ms=ANSWER_MS,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
         )
         try:
-            await consumer.start()
+            await asyncio.wait_for(consumer.start(), STALLED_S)
             parts = await self._assign(consumer)
             log.info("reading from Kafka", partitions=parts)
             self.trouble = None
@@ -89,7 +94,7 @@ class Inlet:
 
     async def _partitions(self) -> dict[str, list[int]]:
         """Partitions of every topic; a consumer tells only of those it has been assigned."""
-        admin = AIOKafkaAdminClient(**aiokafka_config(self._kafka))
+        admin = AIOKafkaAdminClient(**aiokafka_config(self._kafka), request_timeout_ms=ANSWER_MS)
         try:
             await admin.start()
             described = await admin.describe_topics()

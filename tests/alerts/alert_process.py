@@ -102,7 +102,9 @@ to = ["supervisor@desk.example"]
         return self.process.wait(20)
 
     def clear(self) -> None:
-        """End it if it still runs."""
+        """End it if it still runs; its log is shown when the test fails."""
+        if self.log.exists():
+            sys.stderr.write(self.log.read_text())
         if self.process is not None and self.process.poll() is None:
             self.end()
 
