@@ -21,8 +21,10 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
+from faust.transport.drivers import aiokafka as driver
 
 from monitor import cli, connection, settings, wire
+from monitor.broker_config import MESSAGE_BYTES
 from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
 from monitor.probe import Probe
@@ -36,6 +38,30 @@ log = structlog.get_logger()
 
 STOP_S = 20.0
 """How long Faust may take to leave the group before the process ends without it."""
+
+
+FETCH_WAIT_MS = 20
+"""How long a broker that has nothing may keep a fetch waiting."""
+
+
+class PromptThread(driver.AIOKafkaConsumerThread):
+    """The consumer's thread, with a fetch that does not wait for long.
+
+    There is one fetch under way to a broker at a time. Faust lets it wait for 1.5 s: while one topic has nothing new
+    the other, on the same broker, is not read on (measured: 7 MB/s instead of 100).
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
+class PromptConsumer(driver.Consumer):
+    """Faust's consumer with that thread."""
+
+    def _new_consumer_thread(self) -> Any:
+        return PromptThread(self, loop=self.loop, beacon=self.beacon)
 
 
 class Split(RuntimeError):
@@ -113,6 +139,7 @@ async def _watch(config: Settings, worker: Worker, stop: asyncio.Event) -> int:
     app = build(config, worker)
     bind_to_running_loop(app)
     app.finalize()
+    app.transport.Consumer = PromptConsumer
     work = [
         asyncio.create_task(app.start(), name="faust"),
         asyncio.create_task(_every(0.1, worker.tick), name="tick"),
@@ -254,6 +281,8 @@ def _settings(config: Settings) -> dict[str, Any]:
         # Faust refuses less than the session's; a frozen leader is given up after it
         "broker_request_timeout": max(session, 10.0),
         "broker_commit_interval": 0.5,
+        # as large as the largest message may be
+        "consumer_max_fetch_size": MESSAGE_BYTES,
         "processing_guarantee": "at_least_once",
         # no tables; but only with standbys does Faust assign by partition number across topics, so that a
         # partition's reports and quotes come to the same worker whatever the number of workers
