@@ -61,14 +61,25 @@ class Share:
         size = rng.integers(1, 50, self.rows) * 100
         offset = np.sort(rng.integers(1, SLOT_NS + 1, self.rows))
         bid = self.bid[symbol]
-        return {"symbol": symbol, "bid": bid, "ask": bid + CENT, "bid_size": size, "ask_size": size, "offset": offset}
+        used, symbol = np.unique(symbol, return_inverse=True)
+        names = tuple(self.symbols[i] for i in used)
+        symbol = symbol.astype(np.int32)
+        return {
+            "names": names,
+            "symbol": symbol,
+            "bid": bid,
+            "ask": bid + CENT,
+            "bid_size": size,
+            "ask_size": size,
+            "offset": offset,
+        }
 
     def opening(self, at: int) -> bytes:
         """Every symbol quoted once, so that each has a quote from the start."""
         symbol = np.arange(len(self.symbols), dtype=np.int32)
         size = np.full(len(symbol), 100, np.int64)
         columns = {"bid": self.bid, "ask": self.bid + CENT, "bid_size": size, "ask_size": size}
-        return self._block(symbol, np.full(len(symbol), at), columns, at)
+        return self._block(self.symbols, symbol, np.full(len(symbol), at), columns, at)
 
     def blocks(self, slot: int, begin: int) -> list[bytes]:
         """The slot's quotes, the last block with the slot's end as tick."""
@@ -78,12 +89,14 @@ class Share:
             part = slice(low, low + self.block_rows)
             through = begin + SLOT_NS if low + self.block_rows >= self.rows else None
             columns = {name: t[name][part] for name in ("bid", "ask", "bid_size", "ask_size")}
-            made.append(self._block(t["symbol"][part], t["offset"][part] + begin, columns, through))
+            made.append(self._block(t["names"], t["symbol"][part], t["offset"][part] + begin, columns, through))
         return made
 
-    def _block(self, symbol: Any, at: Any, columns: dict[str, Any], through: int | None) -> bytes:
+    def _block(
+        self, names: tuple[str, ...], symbol: Any, at: Any, columns: dict[str, Any], through: int | None
+    ) -> bytes:
         self.n += 1
-        made = Block(source="nbbo", n=self.n, symbols=self.symbols, time=at, symbol=symbol, through=through, **columns)
+        made = Block(source="nbbo", n=self.n, symbols=names, time=at, symbol=symbol, through=through, **columns)
         return blocks.encode(made)
 
     def reports(self, orders: range, begin: int, n: int) -> tuple[bytes, list[tuple[str, bytes]]]:
