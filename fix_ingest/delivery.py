@@ -60,6 +60,7 @@ class Delivery:
         self._ahead: dict[int, tuple[bytes, int]] = {}
         self._missing: list[tuple[int, int]] = []
         self._unsure = True
+        self._progress = (self.expected, 0)
 
     def came(self, raw: bytes, seen: int) -> None:
         """Bytes have come over the wire."""
@@ -113,6 +114,13 @@ class Delivery:
             self._missing.append((first, last))
             self.gaps += 1
             self._put(self.name, "gap", f"{first}-{last}".encode(), now)
+
+    def stalled(self, limit_ns: int) -> bool:
+        """Whether a gap has not shrunk for so long: a resent message was garbled, say, and QuickFIX asks only once."""
+        if not self.up or not self._missing or self._progress[0] != self.expected:
+            self._progress = (self.expected, self.seen)
+            return False
+        return self.seen - self._progress[1] > limit_ns
 
     def went_up(self, text: str, now: int) -> None:
         """The session is logged on; also told of another logon while it is."""

@@ -42,7 +42,7 @@ from monitor.settings import Session
 log = structlog.get_logger()
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
-_QUIET: Final = ("Processing QUEUED message", "Already sent ResendRequest", "Message ")
+_QUIET: Final = ("Processing QUEUED message", "Already sent ResendRequest", "MsgSeqNum too high", "Message ")
 """Events of the engine that come once a message and are counted instead of told."""
 
 
@@ -88,6 +88,7 @@ class Link:
         self.id = fix.SessionID(session.begin_string, session.sender, session.target)
         self.key: str = self.id.toString()
         self.rejects_sent = self.logons_refused = self.disk_errors = 0
+        self.gap_ns = session.gap_seconds * 1_000_000_000
         self.last_event = ""
         self.is_down = threading.Event()
         self.is_down.set()
@@ -145,6 +146,12 @@ class Link:
         self.delivery.undelivered()
         self.engine.disconnect()
 
+    def begin_again(self) -> None:
+        """A gap does not shrink: end the connection, so that the next logon asks for it again."""
+        expected = self.engine.getExpectedTargetNum()
+        log.error("gap does not fill; connection ends to ask again", session=self.session.name, missing=expected)
+        self.engine.disconnect()
+
     def password_right(self, raw: bytes) -> bool:
         """Whether a logon carries the configured user name and password; True when none are configured."""
         want = ((553, self.session.username), (554, self.password))
@@ -183,6 +190,8 @@ class WireLog(fix.Log):  # type: ignore[misc]  # no type information is publishe
             self._application.current = link
             raw = text.encode("utf-8", "surrogateescape")
             link.delivery.came(raw, time.time_ns())
+            if link.delivery.stalled(link.gap_ns):
+                link.begin_again()
             if b"\x0135=A\x01" in raw:
                 link.remember()
         except OSError as error:

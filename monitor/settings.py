@@ -77,6 +77,8 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long an initiator waits before it connects again."""
     message_types: tuple[str, ...] = ()
     """MsgTypes of the counterparty's own, which the session would otherwise reject."""
+    gap_seconds: Positive = 30
+    """A gap that does not shrink for so long ends the connection: at the next logon it is asked for again."""
     dialect: str = "default"
     """Name of a shipped dialect or path of one's own."""
     vendor: str | None = None

@@ -100,6 +100,10 @@ class Listener:
         wanted = b"\x0135=" + kind + b"\x01"
         return [r.body for r in self.records() if r.kind == "message" and wanted in r.body]
 
+    def wait_down(self) -> None:
+        """Until the listener has noticed that the connection is gone, and takes another for the session."""
+        until(lambda: self.kinds().count("up") == self.kinds().count("down"))
+
     def kinds(self) -> list[str]:
         return [r.kind for r in self.records()]
 

@@ -31,6 +31,17 @@ def source_for(listener: Listener, **options: object) -> DropCopySource:
     return DropCopySource("FIX.4.4", "ROUTER", "SORWATCH", "127.0.0.1", listener.port, **options)  # type: ignore[arg-type]  # options as the test names them
 
 
+def logged_on(listener: Listener, number: int) -> Peer | None:
+    """A new connection that is logged on; None while the listener still lets go of the one before."""
+    peer = Peer(listener.port)
+    try:
+        peer.logon(number)
+    except (AssertionError, OSError):
+        peer.socket.close()
+        return None
+    return peer
+
+
 def test_everything_sent_is_journaled_once_and_in_order(listener: Listener) -> None:
     with source_for(listener) as source:
         source.send(report(i) for i in range(2000))
@@ -128,6 +139,7 @@ def test_reset_by_logon_is_told_and_the_numbers_begin_again(listener: Listener) 
         peer.logon()
         peer.send("8", 2, "17=2", "37=x")
         peer.confirm(3)
+    listener.wait_down()
     with Peer(listener.port) as peer:
         peer.logon(1, "141=Y")
         peer.send("8", 2, "17=12", "37=x")
@@ -200,11 +212,44 @@ def test_garbled_message_is_kept_as_evidence_and_asked_for_again(listener: Liste
     assert listener.metric("garbled_total") == 1
 
 
+def test_gap_whose_resend_is_garbled_is_asked_for_at_a_new_logon(tmp_path: Path) -> None:
+    with Listener(tmp_path, gap_seconds=1) as listener:
+        with Peer(listener.port) as peer:
+            peer.logon()
+            peer.send("8", 4, "17=4", "37=x")
+            assert peer.expect(b"2")[b"7"] == b"2"
+            peer.socket.sendall(peer.wire("8", 2, "43=Y", "122=20261122-10:00:00", "17=2")[:-4] + b"000\x01")
+            peer.again("8", 3, "17=3", "37=x")
+            number = 5
+
+            def ended() -> bool:
+                nonlocal number
+                if listener.kinds().count("down"):
+                    return True
+                try:
+                    peer.send("0", number)
+                except OSError:
+                    return False
+                number += 1
+                return False
+
+            until(ended)
+        with until(lambda: logged_on(listener, number)) as peer:
+            assert peer.expect(b"2")[b"7"] == b"2"
+            for i in (2, 3, 4):
+                peer.again("8", i, f"17={i}", "37=x")
+            peer.again("4", 5, "123=Y", f"36={number + 1}")
+            peer.confirm(number + 1)
+        assert exec_ids(listener.messages()) == [2, 3, 4]
+        assert "gap does not fill" in listener.log()
+
+
 def test_logout_over_a_gap_loses_nothing(listener: Listener) -> None:
     with Peer(listener.port) as peer:
         peer.logon()
         peer.send("5", 4)
         assert peer.closed()
+    listener.wait_down()
     with Peer(listener.port) as peer:
         peer.logon(5)
         assert peer.expect(b"2")[b"7"] == b"2"
@@ -223,6 +268,7 @@ def test_wrong_password_is_refused_told_and_changes_no_number(tmp_path: Path) ->
         with Peer(listener.port) as peer:
             peer.logon(1, *good)
             peer.confirm(2)
+        listener.wait_down()
         with Peer(listener.port) as peer:
             peer.send("A", 1, "98=0", "108=30", "141=Y", "553=desk", "554=wrong-horse")
             assert b"password" in peer.expect(b"5")[b"58"]
