@@ -172,7 +172,7 @@ def test_every_fill_gets_exactly_its_quote(
     want = truth(folder, ties)
     with rig(tmp_path, broker.bootstrap, new_prefix(), [f"lean:{folder}", "--speed", "max"], ties=ties) as line:
         play(line, tape(folder), victims)
-        wait_for(lambda: line.check() is None and len(line.executions()) >= len(want), 200, line.logs)
+        wait_for(lambda: line.check() is None and line.count("executions") >= len(want), 200, line.logs)
         executions, findings = line.executions(), line.findings()
     assert differences(executions, want)[:5] == []
     assert Counter(e.quote_state for e in executions.values()) == Counter(row["state"] for row in want.values())
