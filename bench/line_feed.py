@@ -99,6 +99,11 @@ class Share:
         made = Block(source="nbbo", n=self.n, symbols=names, time=at, symbol=symbol, through=through, **columns)
         return blocks.encode(made)
 
+    def closing(self, at: int) -> bytes:
+        """A last tick, so that everything before it is judged."""
+        self.n += 1
+        return blocks.encode(Block(source="nbbo", n=self.n, through=at))
+
     def reports(self, orders: range, begin: int, n: int) -> tuple[bytes, list[tuple[str, bytes]]]:
         """The slot's orders of this partition and its tick, as one message; ``n`` numbers the first line."""
         lines: list[ReportLine] = []
@@ -166,6 +171,11 @@ def feed(load: Load) -> dict[str, Any]:
             producers[1].send(reports, value, partition=share.number, headers=headers)
             fills += len(orders)
         n += 4 * len(orders) + 1
+    after = begin + slots * SLOT_NS + 10**9
+    for share in shares:
+        value, headers = share.reports(range(0), after - SLOT_NS, n)
+        producers[0].send(nbbo, share.closing(after), partition=share.number)
+        producers[1].send(reports, value, partition=share.number, headers=headers)
     for producer in producers:
         producer.flush()
     took = (time.time_ns() - begin) / 1e9
