@@ -286,6 +286,8 @@ class Worker:
                 await asyncio.wait_for(asyncio.gather(*(self._leave(seat) for seat in seats)), LEAVE_S)
             except TimeoutError:
                 log.warning("left without a last checkpoint: Kafka did not answer", partitions=sorted(leaving))
+            for seat in seats:
+                self._meters.forget(seat.partition.number)
 
     async def _leave(self, seat: Seat) -> None:
         if seat.writing is not None:
