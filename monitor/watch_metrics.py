@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from monitor.events import Execution, LineHealth
+from monitor.events import LineHealth
 from monitor.partition import Judged
-
-_HOP_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30)
-_LATENCY_BUCKETS = (0.05, 0.1, 0.2, 0.25, 0.26, 0.27, 0.28, 0.3, 0.35, 0.4, 0.5, 0.75, 1, 2, 5, 30)
-HOP_CHILDREN = 240
-"""Label sets the hop histogram may have; what comes beyond is counted under ``other``."""
 
 
 class Meters:
@@ -28,19 +22,6 @@ class Meters:
         self._executions = Counter(
             "sorwatch_watch_executions", "Executions scored, by quote state", ["quote"], registry=r
         )
-        self._hops = Histogram(
-            "sorwatch_hop_seconds",
-            "Time between two steps of an order",
-            ["hop", "venue", "vendor", "order_class"],
-            buckets=_HOP_BUCKETS,
-            registry=r,
-        )
-        self._latency = Histogram(
-            "sorwatch_fill_to_finding_seconds",
-            "Fill seen here until its finding was acknowledged by Kafka, patience included",
-            buckets=_LATENCY_BUCKETS,
-            registry=r,
-        )
         self._lag = Gauge("sorwatch_watermark_lag_seconds", "Time of day less watermark", ["partition"], registry=r)
         self._held = Gauge("sorwatch_watch_held", "Events waiting to be judged", ["partition"], registry=r)
         self._open = Gauge("sorwatch_watch_open_orders", "Orders that are not over", ["partition"], registry=r)
@@ -51,7 +32,6 @@ class Meters:
         )
         self._age = Gauge("sorwatch_checkpoint_age_seconds", "Since the last checkpoint", ["partition"], registry=r)
         self._quiet = lru_cache(maxsize=None)(self._messages.labels)
-        self._hop_children: dict[tuple[str, str, str, str], Histogram] = {}
 
     def taken(self, topic: str) -> None:
         """A message was taken in."""
@@ -67,26 +47,6 @@ class Meters:
             self._findings.labels(finding.rule, finding.state, finding.certainty).inc()
         for execution in judged.executions:
             self._executions.labels(execution.quote_state).inc()
-            if execution.revision == 0:
-                self._observe_hops(execution)
-
-    def _observe_hops(self, execution: Execution) -> None:
-        for hop, seconds in hops(execution):
-            self._hop(hop, execution).observe(seconds)
-
-    def _hop(self, hop: str, execution: Execution) -> Histogram:
-        key = (hop, execution.venue or "unknown", execution.vendor or "unknown", execution.order_class or "unknown")
-        child = self._hop_children.get(key)
-        if child is None:
-            if len(self._hop_children) >= HOP_CHILDREN:
-                return self._hops.labels(hop, "other", "other", "other")
-            child = self._hop_children[key] = self._hops.labels(*key)
-        return child
-
-    def latencies(self, taken_ns: Iterable[int]) -> None:
-        """Findings were acknowledged by Kafka."""
-        for ns in taken_ns:
-            self._latency.observe(ns / 1e9)
 
     def health(self, told: LineHealth, now: int, since_checkpoint_s: float) -> None:
         """A partition said how it is."""
@@ -110,25 +70,3 @@ class Meters:
         for gauge in (self._lag, self._held, self._open, self._bytes, self._seconds, self._age):
             gauge.remove_by_labels({"partition": p})
         self._counts.remove_by_labels({"partition": p})
-
-
-def hops(execution: Execution) -> list[tuple[str, float]]:
-    """The hops that lead to a fill, from the first steps of their kinds, in seconds."""
-    at: Mapping[str, int] = _first_steps(execution)
-    pairs = (("receipt_route", "received", "routed"), ("route_ack", "routed", "acked"))
-    found = [(name, (at[end] - at[begin]) / 1e9) for name, begin, end in pairs if begin in at and end in at]
-    if "acked" in at:
-        found.append(("ack_fill", (execution.at - at["acked"]) / 1e9))
-    if execution.receipt_at is not None:
-        found.append(("receipt_fill", (execution.at - execution.receipt_at) / 1e9))
-    return found
-
-
-def _first_steps(execution: Execution) -> dict[str, int]:
-    at: dict[str, int] = {}
-    for step in execution.steps:
-        if step.what == "received" or step.order_id == execution.route_id:
-            at.setdefault(step.what, step.at)
-    if execution.receipt_at is not None:
-        at.setdefault("received", execution.receipt_at)
-    return at

@@ -198,7 +198,6 @@ class Worker:
     def _told(self, seat: Seat, findings: Iterable[Finding], at: int) -> None:
         taken = [at - f.seen for f in findings if f.seen is not None and f.exec_id is not None]
         seat.latencies.extend(taken)
-        self._meters.latencies(taken)
 
     def tick(self) -> None:
         """Tell the engines the time of day, and judge what that allows."""
