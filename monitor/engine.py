@@ -211,7 +211,7 @@ class Engine:
         """Events and silences in the order of their times; a silence broken at its very deadline was none."""
         stories, alarms, each = self.stories, self.stories.alarms, iter(joined)
         for event in events:
-            if alarms and alarms[0][0] < event.at:
+            if alarms.first < event.at:
                 stories.ring(self.sequencer.turn(event), self._heard)
             if isinstance(event, SessionEvent):
                 self.known.tell(event)

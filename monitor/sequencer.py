@@ -8,7 +8,9 @@ is not waited for; when all have, nothing holds time back.
 
 from __future__ import annotations
 
-import heapq
+import math
+from bisect import bisect_right
+from operator import itemgetter
 from typing import Literal
 
 from msgspec import Struct
@@ -20,6 +22,9 @@ STREAMS: tuple[Stream, ...] = ("reports", "nbbo")
 Held = OrderKind | SessionKind
 """What waits to be judged."""
 Entry = tuple[int, str, int, int, int, Held]
+"""When it is judged, source, number, part, order of arrival, and the event."""
+
+_turn = itemgetter(0)
 
 
 class Source(Struct, kw_only=True):
@@ -48,13 +53,17 @@ class Sequencer:
         """Times that a source fell silent."""
         self._now: int | None = None
         self._first_now: int | None = None
-        self._heap: list[Entry] = []
+        self._waiting: list[Entry] = []
         self._arrived = 0
+        self._ordered = 0
+        """How many of the first that wait are known to be in order."""
+        self._first: float = math.inf
+        """Nothing that waits is to be judged before this."""
 
     @property
     def held(self) -> int:
         """Events that wait."""
-        return len(self._heap)
+        return len(self._waiting)
 
     def hold(self, event: Held) -> None:
         """Let an event wait for its turn."""
@@ -64,11 +73,15 @@ class Sequencer:
     def put_back(self, event: Held) -> None:
         """Let an event wait that had been heard before a restart."""
         self._arrived += 1
-        heapq.heappush(self._heap, (self.turn(event), event.source, event.n, event.part, self._arrived, event))
+        turn = self.turn(event)
+        self._waiting.append((turn, event.source, event.n, event.part, self._arrived, event))
+        if turn < self._first:
+            self._first = turn
 
     def turn(self, event: Held) -> int:
         """The time at which an event is judged: its own, or when it was seen if it claims to be far in the future."""
-        return event.seen if self.is_future(event) else event.at
+        at, most = event.at, self.future_ns
+        return event.seen if most is not None and at - event.seen > most else at
 
     def is_future(self, event: Held) -> bool:
         """Whether it claims a time so far after it was seen that no clock can be meant; its source never gets there."""
@@ -144,31 +157,47 @@ class Sequencer:
 
     def release(self, until: int | None) -> list[Held]:
         """Take the events up to ``until`` (all when ``None``), in order, each once."""
-        released: list[Held] = []
-        heap = self._heap
-        last: tuple[int, str, int, int] | None = None
-        while heap and (until is None or heap[0][0] <= until):
-            at, source, n, part, _, event = heapq.heappop(heap)
-            if last == (at, source, n, part):
-                self.duplicates += 1
-                continue
-            last = (at, source, n, part)
-            released.append(event)
-        return released
+        if until is not None and self._first > until:
+            return []
+        waiting = self._in_order()
+        count = len(waiting) if until is None else bisect_right(waiting, until, key=_turn)
+        entries = waiting[:count]
+        del waiting[:count]
+        self._ordered = len(waiting)
+        self._first = waiting[0][0] if waiting else math.inf
+        return self._each_once(entries)
 
     def overflow(self, most: int) -> int | None:
         """Time up to which events must leave unjudged so that no more than ``most`` wait; ``None`` when none must."""
-        excess = len(self._heap) - most
-        return heapq.nsmallest(excess, self._heap)[-1][0] if excess > 0 else None
+        excess = len(self._waiting) - most
+        return self._in_order()[excess - 1][0] if excess > 0 else None
 
     def waiting(self) -> list[Held]:
         """The events that wait, in order."""
-        return [entry[-1] for entry in sorted(self._heap)]
+        return [entry[-1] for entry in self._in_order()]
 
     def newest(self) -> int | None:
         """The latest time any source has vouched for; where none has, that of the last event that waits."""
         ticks = [source.tick for source in self.sources.values() if source.tick is not None]
-        return max(ticks or (entry[0] for entry in self._heap), default=None)
+        return max(ticks or (entry[0] for entry in self._waiting), default=None)
+
+    def _in_order(self) -> list[Entry]:
+        """What waits, sorted: little work, for it comes nearly in order."""
+        if self._ordered < len(self._waiting):
+            self._waiting.sort()
+            self._ordered = len(self._waiting)
+        return self._waiting
+
+    def _each_once(self, entries: list[Entry]) -> list[Held]:
+        events: list[Held] = []
+        last: Entry | None = None
+        for entry in entries:
+            if last is not None and entry[2] == last[2] and entry[:4] == last[:4]:
+                self.duplicates += 1
+            else:
+                events.append(entry[5])
+            last = entry
+        return events
 
     def _spoken(self, stream: Stream) -> bool:
         return any(source.stream == stream for source in self.sources.values()) or self._never_came(stream)

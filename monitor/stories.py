@@ -6,13 +6,14 @@ again by the quote of its own instant, and either waits when it comes before its
 
 from __future__ import annotations
 
-import heapq
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from msgspec import Struct, field, structs
 
+from monitor.alarms import Alarms
 from monitor.events import Busted, Corrected, Execution, Filled, Finding, FindingState, OrderKind, Quote, Received, Tie
 from monitor.findings import execution_of, finding_of, limit_of
 from monitor.ledger import Family, Ledger, Told, credit
@@ -68,8 +69,8 @@ class Stories:
         )
         self.out = Output()
         self.parked: OrderedDict[tuple[str, str], list[Joined]] = OrderedDict()
-        self.alarms: list[tuple[int, str, str, str, str]] = []
-        """Silences to be asked about: time, symbol, order, rule, subject; a heap."""
+        self.alarms = Alarms(self._stands)
+        """Silences to be asked about."""
 
     def tell(self, joined: Joined) -> None:
         """Take in the next event."""
@@ -85,19 +86,17 @@ class Stories:
 
     def ring(self, before: int | None, heard: Heard) -> None:
         """Ask about every silence whose time lies before ``before`` (every one when ``None``)."""
-        alarms = self.alarms
-        while alarms and (before is None or alarms[0][0] < before):
-            at, symbol, order_id, rule, subject = heapq.heappop(alarms)
+        for at, symbol, order_id, rule, subject in self.alarms.ringing(math.inf if before is None else before):
             family = self.ledger.find(symbol, order_id)
-            if family is not None and family.alarms.get(_key(order_id, rule, subject)) == at:
+            if family is not None:
                 self._silent(family, family.orders[order_id], self.rules[rule], Alarm(subject=subject, at=at), heard)
 
     def restore_alarms(self, settled: int | None) -> None:
         """Set the alarms of every family the ledger holds; those before the time settled have rung."""
         for family, key, at in self.ledger.alarms():
-            order_id, rule, subject = key.split("\x1f")
+            order_id, rule, subject = key.rsplit("\x1f", 2)
             if rule in self.rules and (settled is None or at >= settled):
-                heapq.heappush(self.alarms, (at, family.symbol, order_id, rule, subject))
+                self.alarms.set((at, family.symbol, order_id, rule, subject))
 
     def restore_parked(self, parked: list[Joined]) -> None:
         """Put back busts and corrections that wait for their execution."""
@@ -346,7 +345,13 @@ class Stories:
         key = _key(order.order_id, rule.name, alarm.subject)
         if family.alarms.get(key) != alarm.at:
             family.alarms[key] = alarm.at
-            heapq.heappush(self.alarms, (alarm.at, order.symbol, order.order_id, rule.name, alarm.subject))
+            self.alarms.set((alarm.at, order.symbol, order.order_id, rule.name, alarm.subject))
+
+    def _stands(self, alarm: tuple[int, str, str, str, str]) -> bool:
+        """Whether an alarm has neither been answered nor set to another time."""
+        at, symbol, order_id, rule, subject = alarm
+        family = self.ledger.find(symbol, order_id)
+        return family is not None and family.alarms.get(_key(order_id, rule, subject)) == at
 
     def _judge(self, family: Family, rule: Rule, told: Told) -> None:
         """Tell a verdict where it differs from what was told before."""

@@ -243,6 +243,19 @@ def test_held_events_deadlines_and_what_was_told_survive_a_restart() -> None:
     assert second.snapshot() == first.snapshot()
 
 
+def test_deadlines_of_orders_with_odd_names_survive_a_restart() -> None:
+    """No byte but the field separator is kept out of a ClOrdID."""
+    it = engine()
+    it.block(quotes((10, 100, 101), through=5000), 0)
+    it.report(said(Received, 20, 1, "a\x1fb", ord_type="market", qty=SHARES))
+    it.report(tick(150))
+    it.advance()
+    again = Engine.restore(it.snapshot(), POLICY, RULES, it.config)
+    again.block(quotes((200, 100, 101), n=1, through=5000), 1)
+    again.report(tick(5000))
+    assert {f.order_id for f in again.advance().findings} == {"a\x1fb"}
+
+
 def test_a_snapshot_of_another_version_is_refused_by_name() -> None:
     with pytest.raises(UnreadableSnapshot, match="form 1 was expected"):
         Engine.restore(b"sorwatch engine 99\nxyz", POLICY, RULES, CONFIG)
