@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import psutil
 
+from bench import plain_faust
 from bench.line_feed import Load
 from monitor import readback, settings, topics, wire
 from monitor.broker import Broker
@@ -45,12 +46,17 @@ def run(
             tried.append(_step(broker, Path(directory), number, quotes, reports, seconds, patience_ms))
             if tried[-1]["held"] and not all_steps:
                 break
+        plain = plain_faust.run(bootstrap=broker.bootstrap)
     held = [step for step in tried if step["held"]]
+    best = max(held, key=lambda s: s["quotes_per_s"], default=None)
+    rate = plain["quotes_per_s"]
     return {
         "bench": "line",
         "what": "Apache Kafka (embedded) + feeder + one worker with all default rules, reports sent as messages",
         "cores": psutil.cpu_count(),
-        "highest_held": max(held, key=lambda s: s["quotes_per_s"], default=None),
+        "highest_held": best,
+        "baseline": plain,
+        "ratio_to_plain_faust": None if best is None else round(best["quotes_per_s"] / rate, 1),
         "tried": tried,
     }
 

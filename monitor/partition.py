@@ -13,6 +13,7 @@ from monitor.blocks import Block
 from monitor.checkpoint import Checkpoint
 from monitor.doorkeeper import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
 from monitor.events import Execution, Finding, LineHealth, ReportLine
+from monitor.stories import Note
 
 Topic = Literal["reports", "nbbo"]
 
@@ -27,6 +28,10 @@ class Judged(Protocol):
     @property
     def findings(self) -> Sequence[Finding]:
         """Verdicts of the rules."""
+
+    @property
+    def notes(self) -> Sequence[Note]:
+        """Oddities of single reports, with their places."""
 
 
 class Judge(Protocol):

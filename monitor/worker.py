@@ -182,6 +182,10 @@ class Worker:
         self._outlet.post(Parcel(topic="dead_letters", partition=0, value=value, headers=headers))
 
     def _ship(self, seat: Seat, judged: Judged) -> None:
+        if judged.notes:
+            first = judged.notes[0]
+            place = f"{first.source} {first.n}.{first.part}"
+            log.warning("odd report", place=place, what=first.what, more=len(judged.notes) - 1)
         if not judged.executions and not judged.findings:
             return
         seat.changed = True
