@@ -7,28 +7,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
 from kafka import KafkaProducer
+from waiting import until
 
 from alerts.receiver import Receiver
 from monitor import settings, wire
-
-T = TypeVar("T")
-
-
-def until(ask: Callable[[], T], seconds: float = 40.0) -> T:
-    """Poll until the answer is true; fails after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not (answer := ask()):
-        assert time.monotonic() < deadline, f"did not happen within {seconds:.0f} s"
-        time.sleep(0.02)
-    return answer
 
 
 class Speaker:

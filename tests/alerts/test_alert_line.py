@@ -13,9 +13,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from alert_process import Alerting, Speaker, until
+from alert_process import Alerting, Speaker
 from alert_samples import S, execution, finding, health
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 from alerts.incidents import entry_of
 from alerts.ledger import Ledger

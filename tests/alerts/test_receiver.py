@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from alert_process import until
+from waiting import until
 
 from alerts.receiver import TOKEN, Receiver
 

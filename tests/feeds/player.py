@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from waiting import free_port
+
 from monitor import readback, settings
 from monitor.blocks import Block, decode
 from monitor.leash import leashed
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Poll until ``condition`` holds; fails after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"did not happen within {seconds:.0f} s")
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 class Player:

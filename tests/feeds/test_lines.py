@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from player import until
+from waiting import until
 
 from monitor.blocks import ABSENT
 from monitor.feeds.complaints import Complaints

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from player import Player, as_content, free_port, quotes, until
+from player import Player, as_content, quotes
+from waiting import free_port, until
 
 from monitor import readback, settings, topics
 from monitor.blocks import Block

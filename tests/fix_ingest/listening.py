@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from waiting import free_port, until
 
 from fix_ingest.dropcopy import Inbound, framed, sending_time
 from fix_ingest.journal import read_all
 from fix_ingest.record import Record
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first true answer of ``condition``; fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        select.select([], [], [], 0.01)
-    raise AssertionError(f"did not happen within {seconds} s: {condition}")
 
 
 class Listener:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from listening import Listener, Peer, exec_ids, free_port, is_root, report, until
+from listening import Listener, Peer, exec_ids, is_root, report
+from waiting import free_port, until
 
 from fix_ingest.dropcopy import DropCopySource, framed
 from fix_ingest.wirebytes import is_whole

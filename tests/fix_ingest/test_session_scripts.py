@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from listening import free_port, until
 from session_script import Conversation
+from waiting import free_port, until
 
 from fix_ingest.journal import read_all
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from waiting import free_port
 
 from monitor import events, readback, settings, supervisor, topics, wire
 from monitor.child import Child
@@ -41,20 +41,6 @@ probe = "127.0.0.1:0"
 [alert]
 page = "127.0.0.1:0"
 """
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
-def wait_for(what: Callable[[], bool], seconds: float, why: Callable[[], str]) -> None:
-    """Poll until true; fails with the reason when it never is."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.1)  # a poll with a deadline: what is waited for happens in other processes
 
 
 class Rig:

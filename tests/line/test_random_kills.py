@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from waiting import until
 
 from fix_ingest.dropcopy import DropCopySource
 from monitor import cli, events
@@ -18,7 +19,7 @@ from monitor.broker import Broker
 from monitor.simulator import router
 from monitor.simulator.fixtext import price_text
 from monitor.simulator.market import SyntheticMarket
-from tests.line.rig import Rig, rig, wait_for
+from tests.line.rig import Rig, rig
 
 pytestmark = pytest.mark.line
 
@@ -102,7 +103,7 @@ def play(line: Rig, day: list[Message], seed: int) -> None:
         source.wait_confirmed(2.0)
         line.kill(victim)
     source.send([list(message) for message in day[sent:]])
-    wait_for(lambda: line.check() is None and source.wait_confirmed(1.0), 120, line.logs)
+    until(lambda: line.check() is None and source.wait_confirmed(1.0), 120, line.logs)
     source.logout()
 
 
@@ -117,7 +118,7 @@ def test_killed_at_random_instants_the_line_finds_what_a_replay_finds(
     feed = [f"csv:{tmp_path / 'quotes.csv'}", "--speed", "8"]
     with rig(tmp_path, broker.bootstrap, new_prefix(), feed, session="RIG->SORWATCH") as line:
         play(line, day, seed=20261122)
-        wait_for(lambda: line.check() is None and all_judged(line, executions, findings), 200, line.logs)
+        until(lambda: line.check() is None and all_judged(line, executions, findings), 200, line.logs)
         assert {e.exec_id: said(e) for e in line.executions().values()} == executions
         assert {f.id: said(f) for f in line.findings().values()} == findings
 

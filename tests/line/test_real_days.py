@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from fix_ingest.dropcopy import DropCopySource
+from waiting import until
 
+from fix_ingest.dropcopy import DropCopySource
 from monitor.broker import Broker
 from monitor.events import Execution, Tie
 from monitor.simulator.fixtext import fix_time
-from tests.line.rig import Rig, rig, wait_for
+from tests.line.rig import Rig, rig
 
 pytestmark = pytest.mark.line
 
@@ -155,7 +156,7 @@ def play(line: Rig, sent: list[list[tuple[int, str]]], victims: tuple[str, ...])
             line.kill(victims[number])
         source.send(sent[begin + size // 2 : begin + size])
         line.check()
-    wait_for(lambda: line.check() is None and source.wait_confirmed(1.0), 120, line.logs)
+    until(lambda: line.check() is None and source.wait_confirmed(1.0), 120, line.logs)
     source.logout()
 
 
@@ -172,7 +173,7 @@ def test_every_fill_gets_exactly_its_quote(
     want = truth(folder, ties)
     with rig(tmp_path, broker.bootstrap, new_prefix(), [f"lean:{folder}", "--speed", "max"], ties=ties) as line:
         play(line, tape(folder), victims)
-        wait_for(lambda: line.check() is None and line.count("executions") >= len(want), 200, line.logs)
+        until(lambda: line.check() is None and line.count("executions") >= len(want), 200, line.logs)
         executions, findings = line.executions(), line.findings()
     assert differences(executions, want)[:5] == []
     assert Counter(e.quote_state for e in executions.values()) == Counter(row["state"] for row in want.values())

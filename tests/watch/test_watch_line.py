@@ -13,8 +13,9 @@ import watch_clerk
 import watch_direct
 import watch_feed
 from msgspec import Struct
+from waiting import until
 from watch_feed import Sender, Sent
-from watch_line import Watcher, executions, findings, until
+from watch_line import Watcher, executions, findings
 
 from monitor import judging, readback, settings, wire
 from monitor.settings import Watch

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import watch_direct
 import watch_feed
-from watch_line import Watcher, executions, findings, until
+from waiting import until
+from watch_line import Watcher, executions, findings
 
 from monitor import judging, settings, topics
 from monitor.broker import Broker

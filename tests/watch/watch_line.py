@@ -6,24 +6,16 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
+
+from waiting import until
 
 from monitor import readback, settings, wire
 from monitor.events import Execution, Finding
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for a condition; fails when it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 class Watcher:
