@@ -101,7 +101,7 @@ class Broker:
                 return self._launch(command, timeout)
             except _PortTaken:
                 # the controller's port is always ours to choose again
-                if attempt == 4 or not (chosen or _is_free(self.port)):
+                if attempt == 4 or not (chosen or free(self.port)):
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -159,11 +159,8 @@ class Broker:
             raise BrokerFailed(f"Kafka could not prepare {self.directory / 'data'}:\n{done.stdout}{done.stderr}")
 
     def _launch(self, command: list[str], timeout: float) -> Broker:
-        if not _is_free(self.port):
-            raise _PortTaken(
-                f"{self.bootstrap} is in use: by a broker started before? Choose kafka.embedded_port or --port, "
-                "or name that broker in kafka.bootstrap"
-            )
+        if not free(self.port):
+            raise _PortTaken(taken(self.port))
         words = leashed([*command, "kafka.Kafka", str(self.directory / "server.properties")])
         with (self.directory / "console.log").open("wb") as console:
             # a group of its own: Ctrl-C reaches sorwatch, which then stops the broker after its clients
@@ -231,7 +228,16 @@ def _free_port() -> int:
         return int(chosen.getsockname()[1])
 
 
-def _is_free(port: int) -> bool:
+def taken(port: int) -> str:
+    """What to say of a port that is not free."""
+    return (
+        f"{HOST}:{port} is in use: by a broker started before? Choose kafka.embedded_port or --port, "
+        "or name that broker in kafka.bootstrap"
+    )
+
+
+def free(port: int) -> bool:
+    """Whether a broker can listen on this port of loopback."""
     with socket.socket() as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

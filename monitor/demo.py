@@ -7,45 +7,61 @@ and the router's orders are made up, and they say so. At the end it prints what 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import structlog
+from msgspec import Struct
 
 from monitor import child, cli, settings, supervisor, topics
-from monitor.child import Child
 from monitor.simulator import setup, source, verdict
 from monitor.simulator.setup import Stage
 from monitor.stopping import stopping
 
 log = structlog.get_logger()
 
+KAFKA_S = 20.0
+"""How long a named broker may take to answer."""
+MARKER = ".sorwatch-demo"
+"""A file in directories that the demo has made and may empty."""
+RECEIVER_GRACE_S = 15.0
 DRAIN_S = 60.0
 """How long after the last order the line may take to have judged everything."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch demo``."""
-    parser.add_argument("--seconds", type=float, metavar="N", help="stop by itself after so long; else at Ctrl-C")
-    parser.add_argument("--kafka", metavar="HOST:PORT", help="use a broker that is there already")
-    parser.add_argument("--orders", type=float, default=40.0, metavar="PER_SECOND", help="orders a second (40)")
+    parser.add_argument("--seconds", type=_positive, metavar="N", help="stop by itself after so long; else at Ctrl-C")
+    parser.add_argument("--kafka", type=_server, metavar="HOST:PORT", help="use a broker that is there already")
+    parser.add_argument("--orders", type=_positive, default=40.0, metavar="PER_SECOND", help="orders a second (40)")
     parser.add_argument("--seed", type=int, default=7, help="of market and orders (7)")
     parser.add_argument("--state", default=".state/demo", metavar="DIR", help="emptied at the start (.state/demo)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when what was planted was found, nothing else was accused and nothing was lost."""
-    directory = Path(args.state)
-    shutil.rmtree(directory, ignore_errors=True)
-    stage = setup.prepare(directory, args.kafka, args.seed)
-    with stopping() as stop:
-        told = _play(stage, args, stop)
-    if isinstance(told, str):
-        log.error(told)
+    try:
+        owned = _emptied(Path(args.state).expanduser())
+        stage = setup.prepare(Path(args.state).expanduser(), args.kafka, args.seed)
+    except (NotOurs, OSError) as error:
+        sys.stderr.write(f"--state {args.state}: {error}\n")
+        return cli.USAGE
+    with owned, stopping() as stop:
+        try:
+            told = _play(stage, args, stop)
+        except supervisor.NoTopics as away:
+            told = str(away)
+        if stop.is_set() and told is None:
+            sys.stderr.write("stopped before it began\n")
+            return cli.STOPPED
+    if isinstance(told, str) or told is None:
+        sys.stderr.write(f"{told}\n")
         return cli.UNAVAILABLE
     sys.stdout.write(json.dumps(verdict.as_json(told)) + "\n")
     for wrong in (wrongs := verdict.wrongs(told)):
@@ -53,23 +69,68 @@ def run(args: argparse.Namespace) -> int:
     return cli.FAILED if wrongs else cli.OK
 
 
-def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> verdict.Told | str:
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return number
+
+
+def _server(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text
+
+
+class NotOurs(RuntimeError):
+    """A directory the demo must not empty."""
+
+
+def _emptied(directory: Path) -> IO[bytes]:
+    """Empty the demo's directory and hold it until the answer is closed; raises `NotOurs` for anybody else's."""
+    if directory.is_dir() and any(directory.iterdir()) and not _ours(directory):
+        raise NotOurs("is not empty and was not made by the demo, which would empty it: name another directory")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    marker = (directory / MARKER).open("wb")
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        marker.close()
+        raise NotOurs("another demo is running there: stop it, or name another directory") from None
+    for inside in directory.iterdir():
+        if inside.is_dir() and not inside.is_symlink():
+            shutil.rmtree(inside)
+        elif inside.name != MARKER:
+            inside.unlink()
+    return marker
+
+
+def _ours(directory: Path) -> bool:
+    written = directory / "sorwatch.toml"
+    return (directory / MARKER).exists() or (written.is_file() and written.read_text("utf-8").startswith(setup.HEAD))
+
+
+def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> verdict.Told | str | None:
+    """The outcome, why there is none, or ``None`` when it was stopped before it began."""
     logs = stage.directory / "logs"
     receiver = child.spawn(stage.receiver, logs / "receiver.log")
     broker = supervisor.Supervisor([] if args.kafka else [supervisor.embedded(str(stage.config), logs)])
     line = supervisor.Supervisor([])
     try:
-        problems = supervisor.wait_for_topics(stage.settings.kafka, broker, stop)
+        problems = supervisor.wait_for_topics(stage.settings.kafka, broker, stop, patience_s=KAFKA_S)
         if problems or broker.mistaken or stop.is_set():
-            return broker.mistaken or "; ".join(problems) or "stopped before it began"
-        line = supervisor.Supervisor(supervisor.line(str(stage.config), stage.feed, logs))
-        return _orders(stage, args, stop, line)
+            return broker.mistaken or "; ".join(problems) or None
+        log.info("starting the line", logs=str(logs))
+        line.add(supervisor.line(str(stage.config), stage.feed, logs, stage.settings))
+        return _orders(stage, args, stop, Processes(broker, line))
     finally:
-        if args.kafka:
-            _forget(stage.settings.kafka)
+        log.info("stopping")
         line.stop()
+        if args.kafka and line.runs:
+            _forget(stage.settings.kafka)
         broker.stop()
-        child.stop(receiver, Child(name="receiver", words=(), log=logs).grace_s)
+        child.stop(receiver, RECEIVER_GRACE_S)
 
 
 def _forget(kafka: settings.Kafka) -> None:
@@ -80,20 +141,61 @@ def _forget(kafka: settings.Kafka) -> None:
         log.warning("the demo's topics stay behind", prefix=kafka.prefix, why=str(away))
 
 
+class Processes(Struct, frozen=True):
+    """Everything the demo has to keep alive."""
+
+    broker: supervisor.Supervisor
+    line: supervisor.Supervisor
+
+    def check(self) -> None:
+        """Start again what has died; raises `Broken` when that cannot help."""
+        for each in (self.broker, self.line):
+            each.check()
+            if each.mistaken is not None:
+                raise Broken(each.mistaken)
+
+    def restarts(self) -> int:
+        """How often something had to be started again."""
+        return sum(run.restarts for each in (self.broker, self.line) for run in each.runs.values())
+
+
+class Broken(RuntimeError):
+    """The line cannot run; says what it said."""
+
+
 def _orders(
-    stage: Stage, args: argparse.Namespace, stop: threading.Event, line: supervisor.Supervisor
-) -> verdict.Told | str:
-    if not setup.wait_until_up(stage, stop, line):
-        return line.mistaken or f"the line did not come up: see {stage.directory / 'logs'}"
-    setup.announce(stage, sys.stderr.write)
+    stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes
+) -> verdict.Told | str | None:
+    try:
+        waiting = setup.wait_until_up(stage, stop, processes.check)
+        if stop.is_set():
+            return None
+        if waiting:
+            return f"{', '.join(waiting)} did not come up: see {stage.directory / 'logs'}"
+        setup.announce(stage, sys.stderr.write)
+        sent = _send(stage, args, stop, processes)
+        _drain(stage, sent, processes)
+        return verdict.tell(stage.settings.kafka, stage.settings.watch.patience_ms, sent, processes.restarts())
+    except (Broken, topics.Unavailable) as error:
+        return str(error)
+
+
+def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes) -> verdict.Sent:
+    """Have the router send its orders; answers what it has sent."""
+    until = "Ctrl-C" if args.seconds is None else f"{args.seconds:g} s have passed, or Ctrl-C"
+    log.info("the router sends orders", a_second=args.orders, until=until)
     router = source.Router(stage, rate=args.orders, seed=args.seed, seconds=args.seconds, stop=stop)
     router.start()
     while router.is_alive():
-        line.check()
+        processes.check()
         router.join(0.1)
+    return router.sent
+
+
+def _drain(stage: Stage, sent: verdict.Sent, processes: Processes) -> None:
+    """Wait until everything sent has been judged, or for `DRAIN_S` seconds."""
+    log.info("all orders are sent; waiting until the last has been judged", messages=sent.messages)
     deadline = time.monotonic() + DRAIN_S
-    while time.monotonic() < deadline and not verdict.settled(stage.settings.kafka, router.sent):
-        line.check()
+    while time.monotonic() < deadline and not verdict.settled(stage.settings.kafka, sent):
+        processes.check()
         time.sleep(0.2)
-    restarts = sum(run.restarts for run in line.runs.values())
-    return verdict.tell(stage.settings.kafka, stage.settings.watch.patience_ms, router.sent, restarts)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
 from msgspec import Struct
 
 from monitor import connection, settings, wire
+
+SILENT_S = 20.0
+"""A broker that gives nothing for so long is away."""
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -23,24 +28,25 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 def read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
-    """Every message of one of sorwatch's topics up to its present end, partition by partition."""
+    """Every message of one of sorwatch's topics up to its present end, partition by partition.
+
+    Raises `Unavailable` when Kafka cannot be spoken to, or is not there any more.
+    """
+    connection.reach(kafka)
+    try:
+        yield from _read(kafka, name)
+    except KafkaError as error:
+        raise connection.refused(kafka, error) from error
+
+
+def _read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
     consumer = KafkaConsumer(**connection.client_config(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         topic = wire.topic(kafka.prefix, name)
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         ends = consumer.end_offsets(partitions)
         for partition in partitions:
-            yield from _read_partition(consumer, partition, ends[partition])
-    finally:
-        consumer.close()
-
-
-def _read_partition(consumer: Any, partition: TopicPartition, end: int) -> Iterator[Message]:
-    consumer.assign([partition])
-    consumer.seek_to_beginning(partition)
-    while consumer.position(partition) < end:
-        for record in consumer.poll(1000).get(partition, ()):
-            if record.offset < end:
+            for record in _records(consumer, partition, ends[partition]):
                 yield Message(
                     partition=record.partition,
                     offset=record.offset,
@@ -48,3 +54,17 @@ def _read_partition(consumer: Any, partition: TopicPartition, end: int) -> Itera
                     headers=dict(record.headers),
                     value=record.value,
                 )
+    finally:
+        consumer.close()
+
+
+def _records(consumer: Any, partition: TopicPartition, end: int) -> Iterator[Any]:
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    heard = time.monotonic()
+    while (before := consumer.position(partition)) < end:
+        yield from (r for r in consumer.poll(1000).get(partition, ()) if r.offset < end)
+        if consumer.position(partition) > before:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > SILENT_S:
+            raise KafkaTimeoutError(f"nothing for {SILENT_S:.0f} s from {partition.topic}")

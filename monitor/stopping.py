@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT as an event that a process waits for, so that it can finish what it has begun."""
+"""SIGTERM and SIGINT as an event that a process waits for, so that it can finish what it has begun.
+
+A second Ctrl-C is somebody who does not want to wait for that: it interrupts.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,18 @@ from contextlib import contextmanager
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that is set at the first SIGTERM or SIGINT; the former handlers come back at the end."""
+    """An event that is set at the first SIGTERM or SIGINT; the former handlers come back at the end.
+
+    A second SIGINT raises `KeyboardInterrupt` in the main thread.
+    """
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def asked(number: int, _: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:

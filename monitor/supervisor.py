@@ -1,24 +1,27 @@
 """``sorwatch run``: the whole line on one machine under one supervisor.
 
-Each process is a child of its own, restarted when it dies, later each time it dies soon again. A child that calls
-its configuration wrong (exit code 2) is not restarted: that would only repeat the mistake, so everything stops and
-says so. On SIGTERM or Ctrl-C the children stop in the order of the data, so that what was accepted is carried on.
+Each process is a child of its own, restarted when it dies, later each time it dies soon again, and killed and
+restarted when it answers nobody any more. A child that calls its configuration wrong (exit code 2) is not restarted:
+that would only repeat the mistake, so everything stops and says what the child said. On SIGTERM or Ctrl-C the
+children stop in the order of the data, so that what was accepted is carried on.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 from msgspec import Struct
 
-from monitor import child, cli, settings, topics
+from monitor import broker, checkup, child, cli, settings, topics
 from monitor.child import Child
 from monitor.stopping import stopping
 
@@ -29,6 +32,12 @@ SOON_S = 10.0
 AGAIN_S = 15.0
 """How long one reason to wait is not repeated."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
+HUNG_S = 60.0
+"""A child that has answered no /healthz for so long is killed and started again."""
+BOUND_S = 5.0
+"""How often the sizes of the logs are looked at."""
+LINES_SHOWN = 12
+"""How many of the last lines of a child's log are told when it is configured wrongly."""
 
 
 class Run(Struct):
@@ -37,87 +46,218 @@ class Run(Struct):
     child: Child
     process: subprocess.Popen[bytes]
     since: float
+    log_from: int
+    """Where in its log this start's lines begin."""
     wait_s: float = FIRST_WAIT_S
     again_at: float | None = None
     """When it is to be started again; ``None`` while it runs."""
     restarts: int = 0
+    well: bool = True
+    """What its /healthz was last told to be."""
 
 
 class Supervisor:
-    """Keeps children running until told to stop; ``check`` is called a few times a second."""
+    """Keeps children running until told to stop; ``check`` is called a few times a second, by one thread."""
 
-    def __init__(self, children: list[Child], now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self.runs = {c.name: Run(c, child.start(c), now()) for c in children}
+    def __init__(
+        self, children: Sequence[Child], now: Callable[[], float] = time.monotonic, *, hung_s: float = HUNG_S
+    ) -> None:
+        self._now, self._hung_s = now, hung_s
+        self.runs: dict[str, Run] = {}
         self.mistaken: str | None = None
+        self.failed: str | None = None
+        """What a child that misses something it needs (exit code 69) said, until it is started again."""
+        self._checkup = checkup.Checkup(min(checkup.EVERY_S, hung_s / 4), now)
+        self._bound_due = now() + BOUND_S
+        self.add(children)
+
+    def add(self, children: Sequence[Child]) -> None:
+        """Start more children; they stop after those that are there already."""
+        for each in children:
+            process, log_from = _begin(each)
+            self.runs[each.name] = Run(each, process, self._now(), log_from)
+            if (address := _asked_at(each)) is not None:
+                self._checkup.add(each.name, address)
 
     def check(self) -> None:
-        """Notice the dead and start again those whose wait is over."""
+        """Notice the dead and the hung, and start again those whose wait is over."""
         for name, run in self.runs.items():
             if run.again_at is not None:
                 if self._now() >= run.again_at:
                     self._restart(run)
             elif (code := run.process.poll()) is not None:
                 self._died(name, run, code)
+            else:
+                self._look(name, run)
+        if self._now() >= self._bound_due:
+            self._bound_due = self._now() + BOUND_S
+            for run in self.runs.values():
+                child.bound(run.child.log)
+
+    def said(self, name: str, lines: int = 1) -> list[str]:
+        """The last lines a child has written to its log since it was last started."""
+        run = self.runs[name]
+        return child.said(run.child.log, run.log_from, lines)
+
+    def health(self, name: str) -> checkup.Answer | None:
+        """What a child said last of its health; ``None`` when it has not been heard."""
+        return self._checkup.last(name)
+
+    def stop(self) -> None:
+        """Stop the children in the order they were started in, each after the one before has ended."""
+        self._checkup.close()
+        for name, run in self.runs.items():
+            if run.process.poll() is None and child.stop(run.process, run.child.grace_s) == -signal.SIGKILL:
+                log.warning("did not stop in time and was killed; nothing is lost by it", child=name)
+
+    def _look(self, name: str, run: Run) -> None:
+        """Tell when a child is not well or well again; kill one that has long been silent."""
+        last = self._checkup.last(name)
+        if last is not None and last.at >= run.since and last.ok is not run.well:
+            run.well = last.ok
+            if last.ok:
+                log.info("well again", child=name)
+            else:
+                log.warning("is not well", child=name, why=last.why, log=str(run.child.log))
+        heard = max(run.since, last.at if last is not None else run.since)
+        if _asked_at(run.child) is None or self._now() - heard < self._hung_s:
+            return
+        log.error("answers nobody any more, killing it", child=name, silent_s=round(self._now() - heard, 1))
+        run.process.kill()
 
     def _died(self, name: str, run: Run, code: int) -> None:
         if code == cli.USAGE:
-            self.mistaken = f"{name} is configured wrongly: see the end of {run.child.log}"
+            lines = "\n  ".join(self.said(name, LINES_SHOWN))
+            self.mistaken = f"{name} is configured wrongly. It says ({run.child.log}):\n  {lines}"
             run.again_at = float("inf")
             return
-        if code == cli.OK:
+        if code == cli.OK and run.child.ends:
             log.info("finished", child=name)
             run.again_at = float("inf")
             return
         lived = self._now() - run.since
         run.wait_s = min(run.wait_s * 2, LONGEST_WAIT_S) if lived < SOON_S else FIRST_WAIT_S
         run.again_at = self._now() + run.wait_s
+        said = "".join(self.said(name))
+        if code == cli.UNAVAILABLE:
+            self.failed = f"{name}: {said}"
         log.error(
-            "died, starting it again", child=name, exit_code=code, after_s=round(lived, 1), log=str(run.child.log)
+            "died, starting it again",
+            child=name,
+            exit_code=code,
+            after_s=round(lived, 1),
+            again_in_s=round(run.wait_s, 1),
+            said=said,
+            log=str(run.child.log),
         )
 
     def _restart(self, run: Run) -> None:
-        run.process = child.start(run.child)
-        run.since = self._now()
-        run.again_at = None
+        try:
+            run.process, run.log_from = _begin(run.child)
+        except OSError as error:
+            # no memory, no process numbers, no disk: the other children must not die of it
+            run.wait_s = LONGEST_WAIT_S
+            run.again_at = self._now() + run.wait_s
+            log.error("cannot be started, trying again", child=run.child.name, why=str(error))  # noqa: TRY400 - says all
+            return
+        run.since, run.again_at = self._now(), None
         run.restarts += 1
-
-    def stop(self) -> None:
-        """Stop the children in the order they were started in, each after the one before has ended."""
-        for run in self.runs.values():
-            if run.again_at is None:
-                child.stop(run.process, run.child.grace_s)
+        self.failed = None
 
 
-def line(config: str, feed: str | None, logs: Path) -> list[Child]:
-    """The processes of the line in the order of the data, which is the order they are stopped in."""
-    quotes = [] if feed is None else [_child("quotes", (feed,), config, logs)]
-    listen, publish, watch, alert = (_child(name, (), config, logs) for name in ("listen", "publish", "watch", "alert"))
-    return [listen, *quotes, publish, watch, alert]
+def _begin(each: Child) -> tuple[subprocess.Popen[bytes], int]:
+    """The started child, and where in its log it begins."""
+    child.bound(each.log)
+    written = child.size(each.log)
+    return child.start(each), written
+
+
+def _asked_at(each: Child) -> str | None:
+    """Where its health is asked; a port chosen by the system is not known here."""
+    return None if each.health is None or each.health.endswith(":0") else each.health
+
+
+def line(config: str, feed: str | None, logs: Path, chosen: settings.Settings | None = None) -> list[Child]:
+    """The processes of the line in the order of the data, which is the order they are stopped in.
+
+    With the settings ``chosen`` each is asked for its health where they say.
+    """
+    at: dict[str, str] = {}
+    if chosen is not None:
+        at = {"listen": chosen.listen.probe, "publish": chosen.publish.probe, "quotes": chosen.quotes.probe}
+        at |= {"watch": chosen.watch.probe, "alert": chosen.alert.page}
+    words = [("listen",), *([] if feed is None else [("quotes", feed)]), ("publish",), ("watch",), ("alert",)]
+    # what comes over TCP or is made up never ends
+    ends = feed is not None and not feed.startswith(("demo:", "jsonl:tcp:"))
+    return [_child(w, config, logs, at.get(w[0]), ends=ends and w[0] == "quotes") for w in words]
 
 
 def embedded(config: str, logs: Path) -> Child:
     """The embedded broker, which starts before the line and stops after it."""
-    return _child("kafka", (), config, logs)
+    return _child(("kafka",), config, logs, grace_s=broker.STOP_S + 5.0)
 
 
-def _child(name: str, words: tuple[str, ...], config: str, logs: Path) -> Child:
-    return Child(name=name, words=(name, *words, "--config", config), log=logs / f"{name}.log")
+def _child(
+    words: tuple[str, ...],
+    config: str,
+    logs: Path,
+    health: str | None = None,
+    *,
+    grace_s: float = 15.0,
+    ends: bool = False,
+) -> Child:
+    return Child(
+        name=words[0],
+        words=(*words, "--config", config),
+        log=logs / f"{words[0]}.log",
+        grace_s=grace_s,
+        health=health,
+        ends=ends,
+    )
 
 
-def wait_for_topics(kafka: settings.Kafka, broker: Supervisor, stop: threading.Event) -> list[str]:
-    """Create the topics as soon as the broker answers; answers what is wrong with those that exist."""
-    told = None
-    while not stop.is_set() and broker.mistaken is None:
-        broker.check()
+class NoTopics(RuntimeError):
+    """Kafka was not there before patience ended; says why."""
+
+
+def wait_for_topics(
+    kafka: settings.Kafka,
+    own: Supervisor,
+    stop: threading.Event,
+    *,
+    beside: Supervisor | None = None,
+    patience_s: float = float("inf"),
+) -> list[str]:
+    """Create the topics as soon as the broker answers; answers what is wrong with those that exist.
+
+    ``own`` looks after the embedded broker, if there is one, ``beside`` after what runs already. A named broker that
+    stays away for ``patience_s`` seconds, or an embedded one that cannot start although the patience is limited,
+    raises `NoTopics`.
+    """
+    told = float("-inf")
+    deadline = time.monotonic() + patience_s
+    looked_after = [own] if beside is None else [own, beside]
+    while not stop.is_set() and all(each.mistaken is None for each in looked_after):
+        for each in looked_after:
+            each.check()
         try:
             return topics.ensure(kafka)
         except topics.Unavailable as away:
-            if told is None or time.monotonic() - told > AGAIN_S:
-                log.info("waiting for Kafka", why=str(away))
+            if patience_s < float("inf") and (own.failed or (not own.runs and time.monotonic() > deadline)):
+                raise NoTopics(own.failed or str(away)) from None
+            if time.monotonic() - told > AGAIN_S:
+                _tell_waiting(own, str(away))
                 told = time.monotonic()
             stop.wait(0.2)
     return []
+
+
+def _tell_waiting(own: Supervisor, away: str) -> None:
+    if not own.runs:
+        log.info("waiting for Kafka", why=away)
+        return
+    said = "".join(own.said("kafka"))
+    log.info("starting Kafka", log=str(own.runs["kafka"].child.log), **({"said": said} if said else {}))
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,24 +277,42 @@ def run(args: argparse.Namespace) -> int:
 
 def run_line(config: settings.Settings, path: str | None, feed: str | None, stop: threading.Event) -> int:
     """Keep the line running until ``stop`` is set; answers the exit code."""
+    if not config.kafka.bootstrap and not broker.free(config.kafka.embedded_port):
+        sys.stderr.write(f"{broker.taken(config.kafka.embedded_port)}\n")
+        return cli.UNAVAILABLE
     logs = config.directory("logs")
     words = path or os.devnull
-    broker = Supervisor([] if config.kafka.bootstrap else [embedded(words, logs)])
-    processes = Supervisor([])
+    own = Supervisor([] if config.kafka.bootstrap else [embedded(words, logs)])
+    listen, *others = line(words, feed, logs, config)
+    # the drop copy is taken down whether Kafka is there or not
+    processes = Supervisor([listen])
     try:
-        problems = wait_for_topics(config.kafka, broker, stop)
-        if not problems and not stop.is_set():
-            processes = Supervisor(line(words, feed, logs))
-            log.info(
-                "running", page=f"http://{config.alert.page}/", kafka=",".join(config.kafka.servers), logs=str(logs)
-            )
-        while not (stop.wait(0.1) or problems or broker.mistaken or processes.mistaken):
-            broker.check()
+        problems = wait_for_topics(config.kafka, own, stop, beside=processes)
+        if not (problems or stop.is_set() or own.mistaken or processes.mistaken):
+            processes.add(others)
+            _announce(config, feed, logs)
+        while not (stop.wait(0.1) or problems or own.mistaken or processes.mistaken):
+            own.check()
             processes.check()
     finally:
+        log.info("stopping")
         processes.stop()
-        broker.stop()
-    wrong = [*problems, *filter(None, (broker.mistaken, processes.mistaken))]
+        own.stop()
+    wrong = [*problems, *filter(None, (own.mistaken, processes.mistaken))]
     for what in wrong:
-        log.error(what)
+        sys.stderr.write(f"{what}\n")
     return cli.USAGE if wrong else cli.OK
+
+
+def _announce(config: settings.Settings, feed: str | None, logs: Path) -> None:
+    """Say where to look, and what this line will not see."""
+    log.info(
+        "running",
+        page=f"http://{config.alert.page}/",
+        metrics=f"http://{config.alert.page}/metrics",
+        kafka=",".join(config.kafka.servers),
+        logs=str(logs),
+        stop="Ctrl-C",
+    )
+    if feed is None:
+        log.warning("no quotes are played: name a source with --quotes or quotes.feed, or publish blocks of your own")

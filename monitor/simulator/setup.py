@@ -6,16 +6,13 @@ import socket
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
-from monitor import settings
+from monitor import checkup, settings
 from monitor.settings import Settings
-from monitor.supervisor import Supervisor
 
 POLICY = Path(__file__).with_name("demo_policy.toml")
 UP_S = 60.0
@@ -23,6 +20,9 @@ VENUES_DECLARED = ("XNYS", "ARCX", "XNAS", "BATS", "IEXG")
 """What the demo's policy declares."""
 VENUES_STRANGE = ("EDGA", "EPRL", "MEMX")
 """Real venues that it does not."""
+
+HEAD = "# Written by `sorwatch demo`."
+"""What the settings of a demo begin with."""
 
 SETTINGS = """\
 # Written by `sorwatch demo`. Also a start for settings of your own: docs/settings.md describes every field.
@@ -158,23 +158,20 @@ def _hold(port: int, held: list[socket.socket]) -> int:
     return int(trial.getsockname()[1])
 
 
-def wait_until_up(stage: Stage, stop: threading.Event, line: Supervisor) -> bool:
-    """Whether every process says it is healthy before `UP_S` seconds are over."""
+def wait_until_up(stage: Stage, stop: threading.Event, check: Callable[[], None]) -> list[str]:
+    """Wait until every process says it is healthy; answers those that did not before `UP_S` seconds were over."""
     deadline = time.monotonic() + UP_S
     waiting = ["listen", "publish", "quotes", "watch", "alert"]
-    while waiting and not stop.is_set() and line.mistaken is None and time.monotonic() < deadline:
-        line.check()
+    while waiting and not stop.is_set() and time.monotonic() < deadline:
+        check()
         waiting = [name for name in waiting if not _healthy(stage.ports[name])]
         stop.wait(0.2)
-    return not waiting
+    return waiting
 
 
 def _healthy(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    answer = checkup.ask(f"127.0.0.1:{port}")
+    return answer is not None and answer.ok
 
 
 def announce(stage: Stage, write: Callable[[str], object]) -> None:

@@ -7,7 +7,6 @@ import time
 from itertools import groupby
 
 from fix_ingest.dropcopy import DropCopySource
-
 from monitor.simulator import router
 from monitor.simulator.market import SyntheticMarket
 from monitor.simulator.setup import VENUES_DECLARED, VENUES_STRANGE, Stage
