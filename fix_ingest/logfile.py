@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
@@ -18,10 +18,11 @@ from msgspec import Struct, field
 
 from fix_ingest.decode import Decoder
 from fix_ingest.dialect import Dialect
+from fix_ingest.logorder import Sent, in_order
 from fix_ingest.logshapes import is_remark, messages
 from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
-from fix_ingest.values import time_ns
+from fix_ingest.values import time_ns, whole
 from monitor.events import ReportLine
 from monitor.located import Mistake, Mistaken
 from monitor.venue_files import shipped
@@ -56,7 +57,7 @@ class LogCounts(Struct):
     garbled: int = 0
     """Messages that could not be used; each is told as an event with its reason."""
     rejected: int = 0
-    """Lines without a message."""
+    """Lines without a message; where a damaged archive breaks off counts as one."""
     remarks: int = 0
     """Lines that tell of the session, such as QuickFIX/J events."""
     duplicates: int = 0
@@ -76,24 +77,38 @@ class LogReader:
         self._sessions: dict[frozenset[str], str] = {}
         self._seen: dict[bytes, Place] = {}
         self._n = 0
-        self._last = 0
 
     def read(self, path: str) -> Iterator[ReportLine]:
         """Events of one log, in the order of its lines; raises `Mistaken` when the file cannot be opened."""
-        for place, message in self._messages(path):
-            if self._known_before(place, message):
-                continue
-            body = message.encode()
-            self.counts.messages += 1
-            self.counts.bad_frames += frame_fault(body) is not None
-            yield from self._events(message, body)
+        for sent in self._sent([path]):
+            yield from self._events(sent)
 
-    def _events(self, message: str, body: bytes) -> list[ReportLine]:
+    def read_all(self, paths: Sequence[str]) -> Iterator[ReportLine]:
+        """Events of several logs, in the order in which their messages were sent, however their lines stand."""
+        for sent in in_order(self._sent(paths)):
+            yield from self._events(sent)
+
+    def _sent(self, paths: Sequence[str]) -> Iterator[Sent]:
+        """Every message that did not stand in the logs before."""
+        line = 0
+        for path in paths:
+            last = 0
+            for place, message in self._messages(path):
+                if self._known_before(place, message):
+                    continue
+                self.counts.messages += 1
+                self.counts.bad_frames += frame_fault(message.encode()) is not None
+                last = _first_sent(message, last)
+                line += 1
+                yield Sent(last, line, _value(message, "49"), whole(_value(message, "34")), message)
+
+    def _events(self, sent: Sent) -> list[ReportLine]:
         """Decoded as if received when it was sent, for a log does not say when that was."""
         self._n += 1
+        message = sent.body
         times = (time_ns(_value(message, tag)) for tag in ("52", "60"))
-        self._last = next((time for time in times if time is not None), self._last)
-        events = self.decoder.decode(Record(self._n, self._last, self._session(message), "message", body))
+        seen = next((time for time in times if time is not None), sent.at)
+        events = self.decoder.decode(Record(self._n, seen, self._session(message), "message", message.encode()))
         self.counts.events += len(events)
         self.counts.garbled = self.decoder.counts["garbled"]
         return events
@@ -134,14 +149,16 @@ class LogReader:
     def _lines(self, path: str) -> Iterator[tuple[int, bytes]]:
         try:
             raw = Path(path).expanduser().open("rb")
-        except (OSError, ValueError) as error:
-            raise Mistaken(path, [Mistake(None, f"log cannot be read: {error}")]) from None
+        except (OSError, ValueError, RuntimeError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise Mistaken(path, [Mistake(None, f"log cannot be read: {why}")]) from None
         with raw:
             number = 1
             try:
                 for number, line in _cut(_unpacked(raw)):
                     yield number, line
             except (OSError, EOFError, zlib.error) as error:
+                self.counts.rejected += 1
                 self._name(Place(path, number, ""), f"damaged from here on: {error}")
 
     def _name(self, place: Place, what: str) -> None:
@@ -181,6 +198,12 @@ def _value(message: str, tag: str) -> str:
         return ""
     start += len(tag) + 2
     return message[start : message.find("\x01", start)]
+
+
+def _first_sent(message: str, otherwise: int) -> int:
+    """When it was sent, for the first time where it was sent again."""
+    times = (time_ns(_value(message, tag)) for tag in ("122", "52", "60"))
+    return next((time for time in times if time is not None), otherwise)
 
 
 def _identity(message: str) -> bytes:

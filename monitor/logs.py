@@ -46,7 +46,7 @@ def configure(process: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, last] if not terminal else [*shared, last],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # whoever configures again, perhaps with another standard error, is heeded
     )
     structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)

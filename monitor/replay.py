@@ -22,13 +22,23 @@ from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import read_blocks
 from monitor.replaying.feeding import Feeder
 from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order
-from monitor.replaying.results import Results
+from monitor.replaying.results import STANDARD_OUTPUT, Results
 from monitor.stories import Output
 from rules import RULES
 
 BLOCK_ROWS = 1 << 16
 QUOTES = "quotes"
 """Source of all quotes of a replay."""
+_EPILOG = """\
+example:
+  sorwatch replay --quotes csv:nbbo.csv --fix-log dropcopy.log --executions executions.jsonl --findings findings.jsonl
+
+--quotes takes FORMAT:PATH as sorwatch quotes does; PATH is a file, a folder or a pattern in quotation marks, and
+'csv:nbbo.csv?time=ts&bid=bid_px' names columns that are called otherwise (docs/feeds.md). The summary is printed as
+JSON on standard output, or on standard error when executions or findings go to standard output.
+
+exit codes: 0 done; 1 none of the reports, or none of the quotes, could be read; 2 called wrongly, or a file or policy
+that cannot be used."""
 _EVERY = 0.5
 """Seconds between two lines of progress."""
 
@@ -49,8 +59,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="before",
         help="whether a quote of the very instant of an event counts (default: before, it does not)",
     )
-    parser.add_argument("--executions", metavar="FILE", help="write executions, a JSON object a line")
-    parser.add_argument("--findings", metavar="FILE", help="write findings, a JSON object a line")
+    parser.add_argument("--executions", metavar="FILE", help="write executions, a JSON object a line; - for here")
+    parser.add_argument("--findings", metavar="FILE", help="write findings, a JSON object a line; - for here")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.fix_log and not args.reports:
         sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
         return cli.USAGE
-    config = EngineConfig(tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None)
+    config = EngineConfig(
+        tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
+    )
     engine = Engine(policy_file.load(args.policy), RULES, config)
     reading, complaints = Reading(), Complaints()
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
@@ -73,8 +87,10 @@ def run(args: argparse.Namespace) -> int:
     for place in reading.places:
         sys.stderr.write(f"{place}\n")
     summary = _summary(engine, reading, complaints, results) | {"ties": args.ties, "policy": engine.policy.version}
-    sys.stdout.write(json.dumps(summary, indent=2) + "\n")
-    return cli.FAILED if reading.events == 0 and reading.unreadable > 0 else cli.OK
+    taken = STANDARD_OUTPUT in (args.executions, args.findings)
+    (sys.stderr if taken else sys.stdout).write(json.dumps(summary, indent=2) + "\n")
+    nothing = reading.events == 0 and reading.unreadable > 0
+    return cli.FAILED if nothing or (summary["quotes"] == 0 and complaints.total > 0) else cli.OK
 
 
 def _reports(args: argparse.Namespace, reading: Reading) -> Iterator[Happening]:

@@ -21,6 +21,8 @@ from monitor.located import Mistake, Mistaken
 NEEDED = ("time", "symbol", "bid", "ask")
 OPTIONAL = ("bid_size", "ask_size")
 _SEPARATORS = ",\t;|"
+_SHOWN = 200
+"""Characters of a header that are shown when it is wrong."""
 
 
 class Columns(Struct, frozen=True):
@@ -93,9 +95,14 @@ def header_places(found: list[str], mapped: Mapping[str, str], name: str, line: 
         elif theirs is None and _plain(ours) in plain:
             places[ours] = plain.index(_plain(ours))
         elif theirs is not None or ours in NEEDED:
-            missing.append(theirs or ours)
+            missing.append((ours, theirs or ours))
     if missing:
-        what = f"no column {', '.join(missing)} among {', '.join(found)}; name yours with --columns {missing[0]}=NAME"
+        among = ", ".join(found)
+        among = among if among.isprintable() and len(among) <= _SHOWN else f"{among[:_SHOWN]!r}…"
+        ours, lacking = missing[0][0], ", ".join(theirs for _, theirs in missing)
+        what = (
+            f"no column {lacking} among {among}; name yours with --columns {ours}=NAME, or ?{ours}=NAME after the path"
+        )
         raise Mistaken(name, [Mistake(line, what)])
     return places
 

@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +26,11 @@ from monitor.feeds.complaints import Complaints
 from monitor.located import Mistake, Mistaken
 
 PIECE = 4 << 20
+_STEP = 1 << 16
+"""Bytes read at once: what stands before a damage is had to the last step."""
+_HEAD = 1 << 16
+_MARK = b"\xef\xbb\xbf"
+"""Byte order mark of UTF-8."""
 DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
 
 
@@ -91,18 +95,21 @@ def texts(path: Path, suits: Callable[[str], bool] = lambda _: True) -> list[Tex
             return [Text(path)]
         with zipfile.ZipFile(path) as archive:
             return [Text(path, n) for n in archive.namelist() if not n.endswith("/") and suits(n)]
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise Mistaken(str(path), [Mistake(None, f"cannot be read: {why}")]) from None
 
 
 def head(text: Text, lines: int = 50) -> list[str]:
-    """Its first lines; raises `Mistaken` when not even they can be read."""
+    """Its first lines; raises `Mistaken` when nothing at all can be read."""
+    start = b""
     try:
         with text.open() as file:
-            start = file.read(1 << 16)
+            while len(start) < _HEAD and (more := file.read1(_STEP)):  # type: ignore[attr-defined]  # all of them have it
+                start += more
     except DAMAGED as error:
-        raise Mistaken(text.name, [Mistake(None, f"cannot be read: {error}")]) from None
+        if not start:
+            raise Mistaken(text.name, [Mistake(None, f"cannot be read: {error}")]) from None
     return start.decode("utf-8-sig", "replace").splitlines()[:lines]
 
 
@@ -122,22 +129,37 @@ def pieces(text: Text, layout: Layout, complaints: Complaints) -> Iterator[Piece
 def _blocks(text: Text, complaints: Complaints) -> Iterator[bytes]:
     """Whole lines, a few megabytes at a time."""
     rest, lines = b"", 0
+    damage: list[Exception] = []
+    for number, more in enumerate(_portions(text, damage)):
+        whole = more.removeprefix(_MARK) if number == 0 else more
+        cut = whole.rfind(b"\n") + 1
+        if cut:
+            lines += whole.count(b"\n")
+            yield rest + whole[:cut]
+            rest = whole[cut:]
+        else:
+            rest += whole
+    if damage:
+        what = f"the file is damaged from here on ({type(damage[0]).__name__})"
+        complaints.add(f"{text.name}:{lines + 1}", what, "")
+    elif rest:
+        yield rest
+
+
+def _portions(text: Text, damage: list[Exception]) -> Iterator[bytes]:
+    """A few megabytes at a time, up to where it is damaged, which is said in ``damage``."""
+    portion = bytearray()
     try:
         with text.open() as file:
-            rest = file.read(3).removeprefix(b"\xef\xbb\xbf")
-            for more in iter(partial(file.read, PIECE), b""):
-                cut = more.rfind(b"\n") + 1
-                if cut:
-                    whole, rest = rest + more[:cut], more[cut:]
-                    lines += whole.count(b"\n")
-                    yield whole
-                else:
-                    rest += more
+            while more := file.read1(_STEP):  # type: ignore[attr-defined]  # all of them have it
+                portion += more
+                if len(portion) >= PIECE:
+                    yield bytes(portion)
+                    portion.clear()
     except DAMAGED as error:
-        complaints.add(f"{text.name}:{lines + 1}", f"the file is damaged from here on ({type(error).__name__})", "")
-        return
-    if rest:
-        yield rest
+        damage.append(error)
+    if portion:
+        yield bytes(portion)
 
 
 def _parse(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Complaints) -> Piece:

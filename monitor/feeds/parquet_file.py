@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from monitor.blocks import ABSENT, Column
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.csv_file import header_places
-from monitor.feeds.rows import column_of_times, table_of
+from monitor.feeds.rows import column_of_times, is_text, table_of
 from monitor.feeds.table import Stream, Table
 from monitor.feeds.whole import in_order
 from monitor.located import Mistake, Mistaken
@@ -46,11 +46,13 @@ def _check(path: Path, kinds: dict[str, Any]) -> None:
 
 def _suits(name: str, kind: Any) -> bool:
     t = pa.types
-    text = t.is_string(kind) or t.is_large_string(kind) or t.is_binary(kind) or t.is_large_binary(kind)
+    if t.is_dictionary(kind):
+        return _suits(name, kind.value_type)
     if name == "time":
-        return bool(text or t.is_integer(kind) or t.is_timestamp(kind))
+        return bool(is_text(kind) or t.is_integer(kind) or t.is_timestamp(kind))
+    text = is_text(kind)
     if name == "symbol":
-        return bool(text or (t.is_dictionary(kind) and _suits(name, kind.value_type)))
+        return text
     return bool(text or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind))
 
 

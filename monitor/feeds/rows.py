@@ -15,6 +15,15 @@ from monitor.feeds.complaints import Complaints
 from monitor.feeds.exact import Mask
 from monitor.feeds.table import Table, without_nonsense
 
+_TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
+
 Place = Callable[[int], tuple[str, str]]
 """Place and text of a row, by its index."""
 
@@ -47,8 +56,9 @@ def _located(place: Place, row: int, name: str) -> tuple[str, str, str]:
 
 def column_of_times(column: Any) -> tuple[Column, Mask]:
     """Times of any type a file may have, in ns UTC, and which cannot be read."""
+    column = _plain(column)
     kind = column.type
-    if pa.types.is_binary(kind) or _is_text(kind):
+    if is_text(kind):
         return exact.times(column)
     if pa.types.is_timestamp(kind):
         return _nanoseconds(column)
@@ -64,6 +74,7 @@ def _nanoseconds(column: Any) -> tuple[Column, Mask]:
 
 
 def _prices(column: Any) -> tuple[Column, Mask]:
+    column = _plain(column)
     kind = column.type
     if pa.types.is_floating(kind):
         return exact.shortest(column)
@@ -76,6 +87,7 @@ def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
     """Sizes in whole shares; a fraction of a share is cut off."""
     if column is None:
         return np.full(length, ABSENT), np.zeros(length, bool)
+    column = _plain(column)
     if pa.types.is_integer(column.type):
         values = pc.fill_null(pc.cast(column, pa.int64()), ABSENT)
         return values.to_numpy(zero_copy_only=False), np.zeros(length, bool)
@@ -86,7 +98,7 @@ def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
 
 def _symbols(column: Any) -> tuple[tuple[str, ...], Any]:
     """The names and each row's index into them, -1 where there is none."""
-    coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+    coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(_plain(column))
     raw = coded.dictionary.to_pylist()
     names = [(n.decode() if isinstance(n, bytes) else str(n)).strip() if n is not None else "" for n in raw]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(n for n in names if n and "\ufffd" not in n))}
@@ -95,5 +107,13 @@ def _symbols(column: Any) -> tuple[tuple[str, ...], Any]:
     return tuple(numbers), np.where(index < 0, np.int32(-1), codes[np.maximum(index, 0)])
 
 
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_large_binary(kind))
+def is_text(kind: Any) -> bool:
+    """Whether a column's values are text, or bytes taken for text."""
+    return any(ask(kind) for ask in _TEXTS)
+
+
+def _plain(column: Any) -> Any:
+    """Values as they are where the file numbers them or keeps them apart."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.binary()) if column.type in (pa.string_view(), pa.binary_view()) else column

@@ -49,9 +49,16 @@ def parse(notation: str) -> Notation:
     if not colon or form not in FILE_FORMATS + LIVE_FORMATS:
         known = ", ".join(f"{f}:" for f in FILE_FORMATS + LIVE_FORMATS)
         raise _mistaken(notation, f"not a quote source: write FORMAT:PATH with one of {known}")
-    query = None if Path(rest).exists() else _QUERY.search(rest)
+    query = None if _exists(rest) else _QUERY.search(rest)
     options = dict(parse_qsl(query[1], keep_blank_values=True)) if query else {}
     return Notation(form, rest[: query.start()] if query else rest, options)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a name too long, or that no file can have
+        return False
 
 
 def column_map(text: str) -> dict[str, str]:
@@ -98,16 +105,25 @@ def read_blocks(
 
 def files(notation: Notation) -> list[Path]:
     """The files a notation names, by name; raises `Mistaken` when there are none."""
-    path = Path(notation.path).expanduser()
-    if path.is_dir():
-        found = [p for p in sorted(path.rglob("*")) if p.is_file() and _suits(notation.format, p.name)]
-    elif path.exists() or not glob.has_magic(str(path)):
-        found = [path]
-    else:
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]  # noqa: PTH207 - Path.glob cannot take an absolute pattern
+    if notation.path == "":
+        raise _mistaken(str(notation), "names no file: write the path after the colon")
+    try:
+        found = _found(notation)
+    except (OSError, RuntimeError) as error:  # a name too long, or ~somebody who is not known here
+        why = error.strerror if isinstance(error, OSError) else error
+        raise _mistaken(str(notation), f"cannot be read: {why}") from None
     if not found:
         raise _mistaken(str(notation), "names no file that is there")
     return found
+
+
+def _found(notation: Notation) -> list[Path]:
+    path = Path(notation.path).expanduser()
+    if path.is_dir():
+        return [p for p in sorted(path.rglob("*")) if p.is_file() and _suits(notation.format, p.name)]
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    return [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if Path(p).is_file()]  # noqa: PTH207 - Path.glob cannot take an absolute pattern
 
 
 def _suits(form: str, name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import heapq
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -73,11 +74,10 @@ def from_json(paths: Sequence[str], reading: Reading) -> Iterator[Happening]:
 def from_logs(paths: Sequence[str], dialect: str, reading: Reading) -> Iterator[Happening]:
     """Events of FIX logs; raises `Mistaken` for no file and for no such dialect."""
     reader = LogReader(LOG_SOURCE, dialects.load(dialect))
-    for path in paths:
-        for event in reader.read(path):
-            if not isinstance(event, Tick | Ended):
-                reading.events += 1
-                yield event
+    for event in reader.read_all(paths):
+        if not isinstance(event, Tick | Ended):
+            reading.events += 1
+            yield event
     counts = reader.counts
     reading.unreadable += counts.rejected
     reading.garbled += counts.garbled
@@ -120,8 +120,9 @@ def _lines(path: str, reading: Reading) -> Iterator[tuple[int, bytes]]:
     """Lines that are not empty, with their numbers; a damaged file is read as far as it goes."""
     try:
         raw = Path(path).expanduser().open("rb")
-    except OSError as error:
-        raise Mistaken(path, [Mistake(None, f"cannot be read: {error.strerror}")]) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Mistaken(path, [Mistake(None, f"cannot be read: {why}")]) from None
     number = 0
     with raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -130,5 +131,5 @@ def _lines(path: str, reading: Reading) -> Iterator[tuple[int, bytes]]:
             for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
                 if line.strip():
                     yield number, line
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             reading.complain(path, number + 1, f"damaged from here on: {error}")

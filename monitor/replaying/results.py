@@ -7,27 +7,35 @@ when the file is finished. The file appears under its name when it is whole.
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from monitor import wire
 from monitor.events import Execution, Finding
 from monitor.located import Mistake, Mistaken
 
+STANDARD_OUTPUT = "-"
+
 
 class Latest:
-    """A file of lines in which a later line of the same key replaces the earlier one."""
+    """A file of lines in which a later line of the same key replaces the earlier one.
+
+    ``-`` is standard output; a device or pipe is written to when everything is known, and stays what it is.
+    """
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path).expanduser()
-        self._draft = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._path = _real(path)
+        self._draft = None if self._path is None else self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._sink = path
         self._line_of: dict[Hashable, int] = {}
         self._replaced: set[int] = set()
         self._written = 0
         try:
-            self._file = self._draft.open("wb")
+            self._file: IO[bytes] = tempfile.TemporaryFile() if self._draft is None else self._draft.open("w+b")  # noqa: SIM115 - closed by finish or discard
         except OSError as error:
             raise Mistaken(path, [Mistake(None, f"cannot be written: {error.strerror}")]) from None
 
@@ -42,26 +50,72 @@ class Latest:
 
     def finish(self) -> None:
         """Leave out what was replaced, and give the file its name."""
-        self._file.close()
-        if self._replaced:
+        if self._path is None or self._draft is None:
+            self._pour()
+        elif self._replaced:
             whole = self._draft.with_suffix(".whole")
-            with self._draft.open("rb") as lines, whole.open("wb") as kept:
-                kept.writelines(line for number, line in enumerate(lines) if number not in self._replaced)
-            whole.replace(self._draft)
-        self._draft.replace(self._path)
+            with whole.open("wb") as kept:
+                kept.writelines(self._kept())
+            self._file.close()
+            whole.replace(self._path)
+            self._draft.unlink()
+        else:
+            self._file.close()
+            self._draft.replace(self._path)
 
     def discard(self) -> None:
         """Leave nothing behind."""
         self._file.close()
-        self._draft.unlink(missing_ok=True)
+        if self._draft is not None:
+            self._draft.unlink(missing_ok=True)
+            self._draft.with_suffix(".whole").unlink(missing_ok=True)
+
+    def _pour(self) -> None:
+        if self._sink == STANDARD_OUTPUT:
+            sys.stdout.buffer.writelines(self._kept())
+            sys.stdout.buffer.flush()
+        else:
+            with Path(self._sink).expanduser().open("wb") as sink:
+                sink.writelines(self._kept())
+        self._file.close()
+
+    def _kept(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        return (line for number, line in enumerate(self._file) if number not in self._replaced)
+
+
+def _real(path: str) -> Path | None:
+    """The file that is to be replaced, links followed; None for what is no file; raises `Mistaken` for a folder."""
+    if path == STANDARD_OUTPUT:
+        return None
+    try:
+        real = Path(path).expanduser().resolve()
+        if real.is_dir():
+            raise Mistaken(path, [Mistake(None, "cannot be written: it is a folder")])
+        return None if real.exists() and not real.is_file() else real
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, Mistaken):
+            raise
+        raise Mistaken(path, [Mistake(None, f"cannot be written: {error}")]) from None
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other != os.devnull or (_real(one) is not None and _real(one) == _real(other))
 
 
 class Results:
     """Both files, and the tallies of the summary: of last revisions only."""
 
     def __init__(self, executions: str | None, findings: str | None) -> None:
+        if executions is not None and findings is not None and _same(executions, findings):
+            raise Mistaken(findings, [Mistake(None, "executions and findings cannot go to the same place")])
         self._executions = None if executions is None else Latest(executions)
-        self._findings = None if findings is None else Latest(findings)
+        try:
+            self._findings = None if findings is None else Latest(findings)
+        except Mistaken:
+            if self._executions is not None:
+                self._executions.discard()
+            raise
         self._states: dict[Hashable, tuple[str, str]] = {}
         self._verdicts: dict[str, tuple[str, str, str]] = {}
 

@@ -1,0 +1,145 @@
+"""Files that are wrong, and places to write to that are not plain files."""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from pathlib import Path
+
+import days
+import pytest
+from stranger import Stranger
+
+from monitor import cli
+
+DAY = days.day(3, symbols=4, count=2000, n_orders=20)
+LINES = days.fix(DAY.said)
+
+
+@pytest.fixture
+def args(tmp_path: Path) -> list[str]:
+    stranger = Stranger(tmp_path)
+    return ["replay", "--quotes", stranger.quotes(DAY.rows), "--fix-log", stranger.log(LINES)]
+
+
+@pytest.mark.parametrize("option", ["--executions", "--findings"])
+def test_a_dash_is_standard_output(args: list[str], option: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert cli.main([*args, option, "-"]) == cli.OK
+    out, err = capfdbinary.readouterr()
+    assert out.count(b"\n") > 5
+    assert all(line.startswith(b"{") and line.endswith(b"}") for line in out.splitlines())
+    assert b'"executions":' in err
+
+
+def test_a_device_stays_what_it_is(stranger: Stranger, args: list[str]) -> None:
+    pipe = stranger.folder / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    assert cli.main([*args, "--executions", str(pipe), "--findings", os.devnull]) == cli.OK
+    reader.join(10)
+    assert pipe.is_fifo()
+    assert got[0].startswith(b'{"exec_id"')
+    assert Path(os.devnull).is_char_device()
+
+
+def test_a_link_is_followed(stranger: Stranger, args: list[str]) -> None:
+    (stranger.folder / "link").symlink_to("target")
+    assert cli.main([*args, "--executions", str(stranger.folder / "link")]) == cli.OK
+    assert (stranger.folder / "link").is_symlink()
+    assert (stranger.folder / "target").read_bytes().startswith(b'{"exec_id"')
+
+
+@pytest.mark.parametrize(
+    ("executions", "findings"),
+    [("e", "no/f"), ("no/e", "f"), ("same", "same"), ("-", "-"), ("folder", "f"), ("e", "\0")],
+)
+def test_places_that_cannot_be_written_are_told_before_anything_is_read(
+    stranger: Stranger,
+    args: list[str],
+    executions: str,
+    findings: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(stranger.folder)
+    Path("folder").mkdir()
+    assert cli.main([*args, "--executions", executions, "--findings", findings]) == cli.USAGE
+    assert "cannot" in capsys.readouterr().err
+    assert {p.name for p in stranger.folder.iterdir()} == {"quotes.csv", "fix.log", "folder"}
+    assert not list(Path("folder").iterdir())
+
+
+def damaged(text: bytes) -> bytes:
+    """A gzip file whose second half is nonsense from the middle on, so that unpacking itself fails."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(text[: len(text) // 2]) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return packed + b"\xff" * 600
+
+
+def test_what_stands_before_a_damage_is_read(stranger: Stranger) -> None:
+    log = stranger.log(LINES)
+    text = Path(stranger.quotes(DAY.rows).removeprefix("csv:")).read_bytes()
+    quotes = stranger.write("q.csv.gz", damaged(text * 8))
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", log) == cli.OK
+    assert stranger.summary["quotes"] > 2 * len(DAY.rows)
+    assert list(stranger.summary["unreadable_quotes"].values()) == [1]
+
+
+@pytest.mark.parametrize("option", ["--fix-log", "--reports"])
+def test_an_archive_of_which_nothing_can_be_read_is_a_failure(stranger: Stranger, option: str) -> None:
+    bad = stranger.write("bad.gz", b"\x1f\x8b" + b"garbage" * 100)
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, str(bad)) == cli.FAILED
+    assert f"{bad}:1: damaged from here on" in stranger.said
+
+
+def test_a_damaged_archive_of_reports_does_not_stop_it(stranger: Stranger) -> None:
+    bad = stranger.write(
+        "bad.gz", damaged(b'{"kind":"tick","source":"s","n":1,"at":1,"seen":1}\n' * 5000 + os.urandom(50))
+    )
+    stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(bad))
+    assert "damaged from here on" in stranger.said
+
+
+def test_quotes_of_which_none_can_be_read_are_a_failure(stranger: Stranger) -> None:
+    quotes = stranger.write("q.csv", "time,symbol,bid,ask\n03/08/2024 9:30,IBM,1,2\n")
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", stranger.log(LINES)) == cli.FAILED
+    assert stranger.summary["unreadable_quotes"] == {"time cannot be read": 1}
+
+
+@pytest.mark.parametrize(
+    ("notation", "told"),
+    [
+        ("csv:", "write the path after the colon"),
+        ("csv:a\0b", "null byte"),
+        ("lean:a\0b", "null byte"),
+        ("csv:~nobody-here/x.csv", "home"),
+        ("csv:" + "x" * 300 + "?time=a", "too long"),
+    ],
+)
+def test_paths_that_cannot_be(stranger: Stranger, notation: str, told: str) -> None:
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LINES)) == cli.USAGE
+    assert told in stranger.said
+
+
+@pytest.mark.parametrize("option", ["--fix-log", "--reports"])
+@pytest.mark.parametrize("path", ["a\0b", "~nobody-here/x", "/proc"])
+def test_reports_that_cannot_be(stranger: Stranger, option: str, path: str) -> None:
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, path) == cli.USAGE
+    assert stranger.said.startswith(f"{path}:1: ")
+
+
+def test_a_header_of_nonsense_is_not_poured_over_the_terminal(stranger: Stranger) -> None:
+    junk = stranger.write("junk.csv", b"\x00\x1b[31m" * 30_000)
+    assert stranger.replay("--quotes", f"csv:{junk}", "--fix-log", stranger.log(LINES)) == cli.USAGE
+    assert len(stranger.said) < 2000
+    assert "\x1b" not in stranger.said
+
+
+def test_a_column_that_is_not_there_is_named_as_it_can_be_mended(stranger: Stranger) -> None:
+    quotes = stranger.quotes(DAY.rows)
+    assert stranger.replay("--quotes", f"{quotes}?time=stamp", "--fix-log", stranger.log(LINES)) == cli.USAGE
+    assert "no column stamp among time, symbol, bid, ask" in stranger.said
+    assert "?time=NAME" in stranger.said
