@@ -15,6 +15,7 @@ from fix_ingest.decode import Decoder
 from fix_ingest.journal import Journal, Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Scribe
+from fix_ingest.pruning import Pruner
 from monitor import settings, topics, venue_files, wire
 from monitor.broker import Broker
 from monitor.producer import BoundedProducer
@@ -105,6 +106,7 @@ def published(kafka: settings.Kafka, directory: Path) -> float:
             producer=one,
             topic=wire.topic(kafka.prefix, "reports"),
             scribe=Scribe(directory / "position"),
+            pruner=Pruner(directory / "journal", days=30.0, most_bytes=None),
             tick_ns=20_000_000,
         )
         began = time.perf_counter()

@@ -66,11 +66,14 @@ def save(path: Path, saved: Saved) -> None:
 class Scribe:
     """Writes positions in a thread of its own, so that a slow disk holds nothing up; of several only the newest."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, position: Position | None = None) -> None:
+        """``position`` is what stands in the file already."""
         self.why = ""
         """Why the last attempt failed, empty when it did not."""
         self.written: int | None = None
         """Number of the last record on disk as published, since the start."""
+        self.position = position
+        """Where a publisher that starts now would go on; ``None`` at the beginning."""
         self._path = path
         self._news = threading.Condition()
         self._next: Saved | None = None
@@ -113,6 +116,7 @@ class Scribe:
             return False
         self.why = ""
         self.written = saved.position.n
+        self.position = saved.position
         return True
 
 

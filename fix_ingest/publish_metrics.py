@@ -47,6 +47,10 @@ class Meter(Collector):
         )
         yield CounterMetricFamily("sorwatch_publish_undecodable", "Records the decoder failed on.", p.undecodable)
         yield CounterMetricFamily("sorwatch_publish_damaged", "Unreadable stretches of the journal.", p.damaged)
+        yield CounterMetricFamily(
+            "sorwatch_publish_pruned_segments", "Journal segments deleted, published and old.", p.pruner.segments
+        )
+        yield CounterMetricFamily("sorwatch_publish_pruned_bytes", "Bytes of those.", p.pruner.bytes)
 
     def _gauges(self) -> Iterator[Metric]:
         p, state = self._publisher, self._publisher.producer.state()
@@ -56,6 +60,7 @@ class Meter(Collector):
         yield GaugeMetricFamily("sorwatch_publish_in_flight_messages", "Sent and not acknowledged.", state.messages)
         yield GaugeMetricFamily("sorwatch_publish_stalled_seconds", "Without acknowledgement.", state.stalled_s)
         yield GaugeMetricFamily("sorwatch_publish_backlog_bytes", "Journal not yet read.", p.reader.backlog())
+        yield GaugeMetricFamily("sorwatch_publish_journal_bytes", "Size of the whole journal.", p.pruner.size())
         yield GaugeMetricFamily("sorwatch_publish_unsettled_records", "Read, not settled.", max(p.n - p.saved_n, 0))
         yield GaugeMetricFamily(
             "sorwatch_publish_lag_seconds",

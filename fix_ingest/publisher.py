@@ -24,6 +24,7 @@ from fix_ingest.decode import Decoder
 from fix_ingest.journal import Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Saved, Scribe
+from fix_ingest.pruning import Pruner
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
 from monitor import cli, settings, venue_files, wire
@@ -86,11 +87,12 @@ class Publisher:
         producer: BoundedProducer,
         topic: str,
         scribe: Scribe,
+        pruner: Pruner,
         tick_ns: int,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self.reader, self.decoder, self.producer = reader, decoder, producer
-        self.outbound, self.clock, self.scribe = outbound, clock, scribe
+        self.outbound, self.clock, self.scribe, self.pruner = outbound, clock, scribe, pruner
         self.records = self.lines = self.undecodable = self.damaged = 0
         self.n = reader.position.n
         """Last record read."""
@@ -120,6 +122,7 @@ class Publisher:
             self.producer.send(self._topic, parcel.partition, parcel.value, parcel.headers, self._token)
         self._mark()
         self.settle()
+        self.pruner.look(self.scribe.position)
         return self.at_end
 
     def settle(self) -> None:
@@ -268,7 +271,8 @@ def assemble(chosen: settings.Settings) -> Publisher:
             in_flight_bytes=chosen.publish.in_flight_bytes,
         ),
         topic=topic,
-        scribe=Scribe(path),
+        scribe=Scribe(path, None if saved is None else saved.position),
+        pruner=Pruner(journal, chosen.publish.journal_kept_days, chosen.publish.journal_kept_bytes),
         tick_ns=chosen.publish.tick_ms * 1_000_000,
     )
 

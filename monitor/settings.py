@@ -19,6 +19,7 @@ from monitor.located import Located, Mistake, Mistaken
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Days = Annotated[float, Meta(gt=0)]
 
 
 class Kafka(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +105,10 @@ class Publish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the ticks tell: the time of day (live), or the newest event's time (history sent again)."""
     tick_ms: Positive = 20
     in_flight_bytes: Positive = 32 << 20
+    journal_kept_days: Days = 30.0
+    """Parts of the journal that are wholly published and older than this are deleted: archive them before."""
+    journal_kept_bytes: Positive | None = None
+    """So are the oldest while the journal is larger than this; what is not published is never deleted."""
     probe: str = "127.0.0.1:9402"
 
 

@@ -20,7 +20,7 @@ import orders
 import pytest
 from waiting import until
 
-from fix_ingest.journal import Journal
+from fix_ingest.journal import Journal, segment_path, segments
 from fix_ingest.position import Saved
 from monitor import readback, settings, topics, wire
 from monitor.broker import Broker
@@ -34,7 +34,9 @@ pytestmark = pytest.mark.line
 class Line:
     """A state directory with a journal, its settings file and the command that publishes it."""
 
-    def __init__(self, directory: Path, kafka: settings.Kafka, clock: str = "wall", in_flight: int = 32 << 20) -> None:
+    def __init__(
+        self, directory: Path, kafka: settings.Kafka, clock: str = "wall", in_flight: int = 32 << 20, more: str = ""
+    ) -> None:
         self.state = directory / "state"
         self.kafka = kafka
         self.probe = f"127.0.0.1:{free_port()}"
@@ -42,7 +44,7 @@ class Line:
         self.config.write_text(
             f'state = "{self.state}"\n'
             f'[kafka]\nbootstrap = ["{kafka.bootstrap[0]}"]\nprefix = "{kafka.prefix}"\n'
-            f'[publish]\nclock = "{clock}"\nprobe = "{self.probe}"\nin_flight_bytes = {in_flight}\n'
+            f'[publish]\nclock = "{clock}"\nprobe = "{self.probe}"\nin_flight_bytes = {in_flight}\n{more}'
         )
         self.command = [sys.executable, "-m", "monitor", "publish", "--config", str(self.config)]
         self.journal = Journal(self.state / "journal", segment_bytes=200_000)
@@ -162,6 +164,36 @@ def test_it_stops_clean_and_goes_on_where_it_was(line: Line) -> None:
     messages = list(readback.read(line.kafka, "reports"))
     lines = [e for m in messages for e in wire.decode_reports(m.value) if isinstance(e, Received)]
     assert len(lines) == 3001
+
+
+def test_what_is_published_is_pruned_and_a_killed_one_still_goes_on(tmp_path: Path, kafka: settings.Kafka) -> None:
+    line = Line(tmp_path, kafka, more="journal_kept_bytes = 1\n")
+    journal = line.state / "journal"
+    orders.write(line.journal, 1, 3000)
+    with line.running():
+        until(lambda: line.published() == 3000)
+    began_with = len(segments(journal))
+    assert began_with > 1
+    orders.write(line.journal, 3001, 6000)
+    saved = line.saved()
+    assert saved is not None
+    kept = [s for s in segments(journal) if s >= saved.position.segment]
+    with line.running():
+        # what it finds published at its start goes at once; what it publishes itself waits for the next look
+        until(lambda: segments(journal)[0] == kept[0])
+        until(lambda: line.published() == 6000)
+        assert line.metric("sorwatch_publish_pruned_segments_total") >= began_with - 1
+        assert line.metric("sorwatch_publish_pruned_bytes_total") > 0
+        assert line.metric("sorwatch_publish_journal_bytes") == sum(
+            segment_path(journal, s).stat().st_size for s in kept
+        )
+    assert segments(journal) == kept
+    with line.running():
+        until(lambda: len(segments(journal)) == 1)
+        orders.write(line.journal, 6001, 6100)
+        until(lambda: line.published() == 6100)
+    assert_every_order_once(line, 6100)
+    line.journal.close()
 
 
 def test_history_is_told_by_its_own_time_and_has_an_end(tmp_path: Path, kafka: settings.Kafka) -> None:
