@@ -7,9 +7,24 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 NOISY = {"aiokafka": 5.0, "kafka": 5.0, "faust": 1.0, "mode": 1.0}
 """Loggers that repeat themselves while a broker is away, and the seconds between two equal lines of theirs."""
+
+
+HARMLESS = (
+    # closing a consumer cancels what it was just asking; it asks no more, and nothing is missed
+    ("kafka.cluster", "Metadata refresh: failed Cancelled"),
+    # one turn of kafka-python's network loop took 0.1 s: a busy machine, which is no news and nothing to act on
+    ("kafka.net.selector", "Task "),
+)
+"""Logger and beginning of lines that look like faults and are none."""
+
+
+def telling(record: logging.LogRecord) -> bool:
+    """Whether a line is worth reading."""
+    return not any(record.name == name and record.getMessage().startswith(begins) for name, begins in HARMLESS)
 
 
 class Repeats(logging.Filter):
@@ -39,6 +54,7 @@ def configure(process: str) -> None:
     terminal = sys.stderr.isatty()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _naming(process),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -48,7 +64,6 @@ def configure(process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,  # whoever configures again, perhaps with another standard error, is heeded
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -59,8 +74,19 @@ def configure(process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    handler.addFilter(telling)
     for name, seconds in NOISY.items():
         handler.addFilter(_only(name, Repeats(seconds)))
+
+
+def _naming(process: str) -> Processor:
+    """Says which process it is, in every thread of it."""
+
+    def name(_: WrappedLogger, __: str, said: EventDict) -> EventDict:
+        said.setdefault("process", process)
+        return said
+
+    return name
 
 
 def _only(name: str, repeats: Repeats) -> logging.Filter:
