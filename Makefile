@@ -17,7 +17,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $(STAMP)
 
 demo: setup
-	$(BIN)/sorwatch demo --seconds $(SECONDS)
+	$(BIN)/sorwatch demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup lint
 	$(BIN)/python -m pytest -q
