@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import itertools
 import signal
 from collections.abc import Awaitable, Callable
@@ -23,7 +22,7 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 from faust.transport.drivers import aiokafka as driver
 
-from monitor import cli, connection, settings, wire
+from monitor import cli, collector, connection, settings, wire
 from monitor.broker_config import MESSAGE_BYTES
 from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
@@ -79,10 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = settings.load(args.config)
     make = judging.maker(config.watch)
-    # orders and events live for long: looking through them for cycles again and again costs a tenth of the time
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collector.look_seldom()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return asyncio.run(serve(config, make))
 

@@ -65,6 +65,7 @@ class Engine:
         self.ledger = Ledger(config.closed_kept, config.open_most)
         self.stories = Stories(policy, rules, config.tie, self.ledger)
         self.known = Sessions()
+        self._spans: dict[str, int] = {}
         self.counted = dict.fromkeys(
             ("reports", "quotes", "duplicates", "overflowed", "future_reports", "late_quotes"), 0
         )
@@ -221,6 +222,8 @@ class Engine:
     def _joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
         """Each event with the NBBO of its instant, all looked up together; late and impossible times have none."""
         unknown = [self._is_unknown(event, settled) for event in events]
+        if not any(unknown):
+            return self._looked_up(events) if events else []
         asking = [event for event, is_unknown in zip(events, unknown, strict=True) if not is_unknown]
         found = iter(self._looked_up(asking) if asking else ())
         return [
@@ -239,7 +242,7 @@ class Engine:
         rows, windows = self.book.look(
             [e.symbol for e in events],
             [e.at for e in events],
-            [self._span(e.clock) if isinstance(e, Filled | Received) else -1 for e in events],
+            [self._span(e.clock) if isinstance(e, (Filled, Received)) else -1 for e in events],
             inclusive=self.config.tie == "at-or-before",
         )
         stale, silent = self.policy.stale_after_ns, self.sequencer.quotes_silent_since()
@@ -250,7 +253,11 @@ class Engine:
 
     def _span(self, clock: str) -> int:
         """By how much a time of that clock and one of the quotes' may differ in truth, either way."""
-        return budget(self.policy.budgets, clock) + budget(self.policy.budgets, QUOTE_CLOCK)
+        span = self._spans.get(clock)
+        if span is None:
+            span = budget(self.policy.budgets, clock) + budget(self.policy.budgets, QUOTE_CLOCK)
+            self._spans[clock] = span
+        return span
 
     def _heard(self, order: Order, at: int) -> str | None:
         """Why silence about an order up to ``at`` proves nothing."""

@@ -21,7 +21,7 @@ FLAGGED_LONGER = 4
 """How many times longer a finished family with findings is remembered."""
 
 
-class Told(Struct, kw_only=True):
+class Told(Struct, kw_only=True, gc=False):
     """What was last said of one subject."""
 
     order_id: str
@@ -37,7 +37,7 @@ class Told(Struct, kw_only=True):
     """False once withdrawn."""
 
 
-class Family(Struct, kw_only=True):
+class Family(Struct, kw_only=True, gc=False):
     """A customer's order, its routes, what was said of them and what is to be asked again."""
 
     root: str
@@ -202,7 +202,8 @@ class Ledger:
     def _unqueue(self, family: Family) -> None:
         self._bytes.pop(family.since, None)
         for queue in (self._open, self._closed, self._flagged):
-            queue.pop(family.since, None)
+            if queue.pop(family.since, None) is not None:
+                return
 
     def _forget(self, family: Family) -> None:
         self._bytes.pop(family.since, None)

@@ -80,7 +80,7 @@ class Fill(Struct, kw_only=True, gc=False):
     first_price: int | None = None
 
 
-class Order(Struct, kw_only=True):
+class Order(Struct, kw_only=True, gc=False):
     """One order at one level: the customer's, or a route of it."""
 
     order_id: str
@@ -119,7 +119,8 @@ class Order(Struct, kw_only=True):
 
 def executed(order: Order) -> Decimal:
     """Shares executed, counted once where routes and their order both report the same fills."""
-    return max(order.filled, order.filled_below)
+    own, below = order.filled, order.filled_below
+    return own if own >= below else below
 
 
 def tell(order: Order, event: OrderKind, moment: Moment) -> None:
@@ -192,8 +193,9 @@ def finish(order: Order, ending: Ending, moment: Moment) -> None:
 
 def complete(order: Order, moment: Moment, leaves: Decimal | None) -> None:
     """Over when all of its quantity is executed; where that is unknown, when the fill says nothing is left."""
-    full = executed(order) >= order.qty if order.qty is not None else leaves == NOTHING
-    if full and executed(order) > NOTHING:
+    done = executed(order)
+    full = done >= order.qty if order.qty is not None else leaves == NOTHING
+    if full and done > NOTHING:
         finish(order, "filled", moment)
 
 

@@ -116,12 +116,11 @@ class Stories:
         event = joined.event
         known = self.ledger.find(event.symbol, event.order_id)
         family, order = self.ledger.take(event)
-        root = family.order()
         tell(order, event, _moment(joined))
         known_later = isinstance(event, Received) or (known is not None and family is not known)
         if known_later:
             _complete_late(family, order)
-        self._observe(joined, family, order, root)
+        self._observe(joined, family, order, family.order())
         if known_later:
             self._show_again(family, order)
         self.ledger.touch(family, order)
@@ -303,20 +302,20 @@ class Stories:
                 about = root if answer.about == "root" else order
                 key = _key(about.order_id, rule.name, answer.subject)
                 family.alarms.pop(key, None)
-                if not answer.fires:
+                if answer.fires:
+                    told = Told(
+                        order_id=about.order_id,
+                        rule=rule.name,
+                        verdict=answer,
+                        limit=limit_of(answer, authority),
+                        exec_id=None if fill is None else fill.exec_id,
+                        venue=venue if answer.about == "order" else None,
+                        at=event.at if answer.at is None else answer.at,
+                        seen=event.seen,
+                    )
+                    self._judge(family, rule, told)
+                elif family.told:
                     self._unsay(family, key, answer.reason)
-                    continue
-                told = Told(
-                    order_id=about.order_id,
-                    rule=rule.name,
-                    verdict=answer,
-                    limit=limit_of(answer, authority),
-                    exec_id=None if fill is None else fill.exec_id,
-                    venue=venue if answer.about == "order" else None,
-                    at=event.at if answer.at is None else answer.at,
-                    seen=event.seen,
-                )
-                self._judge(family, rule, told)
 
     def _silent(self, family: Family, order: Order, rule: Rule, alarm: Alarm, heard: Heard) -> None:
         """An alarm's time has passed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -20,7 +21,7 @@ NO_SIDE = "the side of the order is not known"
 LATE = "the execution was reported after its time had been settled: the NBBO of its instant is no longer known"
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Dollars a share by which a fill may be worse before it is told."""
 
     outside_tolerance_usd: Decimal = Decimal("0")
@@ -37,6 +38,16 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.outside_tolerance_usd < 0 or self.receipt_tolerance_usd < 0:
             raise ValueError("a tolerance cannot be negative")
+
+    @cached_property
+    def outside_tolerance(self) -> int:
+        """The first of them in 1e-9 dollars."""
+        return nano(self.outside_tolerance_usd)
+
+    @cached_property
+    def receipt_tolerance(self) -> int:
+        """The second in 1e-9 dollars."""
+        return nano(self.receipt_tolerance_usd)
 
 
 def observe(seen: Observation, limits: Limits) -> Answers:
@@ -55,7 +66,7 @@ def _at_execution(seen: Observation, fill: Fill, limits: Limits) -> Verdict:
     why = LATE if fill.late else NO_SIDE if side is None else certainty.unusable(seen.quote)
     if why is not None or side is None:
         return _cannot_tell(seen, fill, subject, "the NBBO at execution", why or NO_SIDE)
-    tolerance = nano(limits.outside_tolerance_usd)
+    tolerance = limits.outside_tolerance
     excess = _excess(side, fill.price, seen.quote)
     if excess <= tolerance:
         return Verdict(subject=subject, fires=False, reason="within the NBBO at execution")
@@ -70,13 +81,13 @@ def _at_receipt(seen: Observation, fill: Fill, received: Moment, limits: Limits)
     why = NO_SIDE if side is None else certainty.unusable(received.quote)
     if why is not None or side is None:
         return _cannot_tell(seen, fill, subject, "the NBBO at receipt", why or NO_SIDE)
+    tolerance = limits.receipt_tolerance
     excess = _excess(side, fill.price, received.quote)
-    if excess <= nano(limits.receipt_tolerance_usd):
+    if excess <= tolerance:
         return Verdict(subject=subject, fires=False, reason="no worse than the NBBO at receipt, within tolerance")
     if seen.root.order_class in (None, "unknown"):
         judged = Judged("possible", "the type of the order was not reported: one that rested may fill worse")
     else:
-        tolerance = nano(limits.receipt_tolerance_usd)
         judged = certainty.beyond(side, fill.price, tolerance, received.window)
     title = f"{_did(side, fill)} {dollars(excess)} worse than the NBBO {_shown(received.quote)} at receipt"
     return _fires(seen, fill, subject, title, "receipt_tolerance_usd", limits.receipt_tolerance_usd, excess, judged)

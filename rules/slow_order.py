@@ -6,7 +6,8 @@ finding is amended and says how sure it still is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -19,9 +20,10 @@ from rules.words import duration
 
 Milliseconds = Annotated[float, Meta(gt=0)]
 Timed = Literal["market", "marketable", "resting", "unknown", "ioc", "fok"]
+Said = tuple[Verdict | Alarm, ...]
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Longest each hop of an order may take."""
 
     receipt_to_route_ms: Milliseconds = 100.0
@@ -35,25 +37,30 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timed_to_fill: tuple[Timed, ...] = ("market", "marketable", "ioc", "fok")
     """Order classes and times in force for which the last two hops are timed; others may rest."""
 
+    @cached_property
+    def longest_ns(self) -> dict[str, int]:
+        """The longest each hop may take, by its name."""
+        return {hop.name: round(hop.limit_ms(self) * 1_000_000) for hop in HOPS}
+
 
 class Hop(Struct, frozen=True):
     """One stretch of an order's way."""
 
     name: str
-    limit: Callable[[Limits], float]
-    """Its limit, ms."""
+    limit_ms: Callable[[Limits], float]
     in_time: Verdict
     """What is said when it was answered within its limit: nearly always, so it is made once."""
 
 
-def _hop(name: str, about: Literal["order", "root"], limit: Callable[[Limits], float]) -> Hop:
-    return Hop(name, limit, Verdict(subject=name, fires=False, about=about, reason="answered within its limit"))
+def _hop(name: str, about: Literal["order", "root"], limit_ms: Callable[[Limits], float]) -> Hop:
+    return Hop(name, limit_ms, Verdict(subject=name, fires=False, about=about, reason="answered within its limit"))
 
 
 TO_ROUTE = _hop("receipt->route", "root", lambda limits: limits.receipt_to_route_ms)
 TO_ACK = _hop("route->ack", "order", lambda limits: limits.route_to_ack_ms)
 TO_FILL = _hop("ack->fill", "order", lambda limits: limits.ack_to_fill_ms)
 TO_DONE = _hop("receipt->done", "root", lambda limits: limits.receipt_to_done_ms)
+HOPS = (TO_ROUTE, TO_ACK, TO_FILL, TO_DONE)
 
 AT_AUCTION = ("opg", "cls")
 """Times in force of orders that wait for an auction."""
@@ -63,9 +70,10 @@ UNREPORTED = "the route is not in the drop copy: the time to it cannot be told"
 
 def observe(seen: Observation, limits: Limits) -> Answers:
     """Set deadlines for what must follow this step, and judge the hops it answers."""
-    yield from _STEPS[type(seen.event)](seen, limits)
+    answers = _STEPS[type(seen.event)](seen, limits)
     if seen.root.done is not None:
-        yield from _finished(seen, limits)
+        answers += _finished(seen, limits)
+    return answers
 
 
 def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict | None:
@@ -96,72 +104,70 @@ def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict 
     )
 
 
-def _received(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
-    if seen.order is not seen.root or seen.order.received is None:
-        return
-    yield _deadline(TO_ROUTE, seen.order.received, limits)
-    if _timed(seen.root, seen.root, limits):
-        yield _deadline(TO_DONE, seen.order.received, limits)
+def _received(seen: Observation, limits: Limits) -> Said:
+    root, received = seen.root, seen.order.received
+    if seen.order is not root or received is None:
+        return ()
+    to_route = _deadline(TO_ROUTE, received, limits)
+    return (to_route, _deadline(TO_DONE, received, limits)) if _timed(root, root, limits) else (to_route,)
 
 
-def _routed(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
-    order, received = seen.order, seen.root.received
-    if order.routed is None or order.routed.at != seen.event.at:
-        return
+def _routed(seen: Observation, limits: Limits) -> Said:
+    routed, received = seen.order.routed, seen.root.received
+    if routed is None or routed.at != seen.event.at:
+        return ()
+    to_ack = _deadline(TO_ACK, routed, limits)
     if received is not None and _is_first_route(seen):
-        yield _answer(seen, TO_ROUTE, received, limits)
-    yield _deadline(TO_ACK, order.routed, limits)
+        return _answer(seen, TO_ROUTE, received, limits), to_ack
+    return (to_ack,)
 
 
-def _acked(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
-    order = seen.order
-    if order.acked is None or order.acked.at != seen.event.at or order.fills:
-        return
+def _acked(seen: Observation, limits: Limits) -> Said:
+    order, acked = seen.order, seen.order.acked
+    said: Said = ()
+    if acked is None or acked.at != seen.event.at or order.fills:
+        return ()
     if order.routed is not None:
-        yield _answer(seen, TO_ACK, order.routed, limits)
-    elif order is not seen.root or order.acked.venue is not None:
-        yield from _unreported(seen)
-    if _timed(order, seen.root, limits):
-        yield _deadline(TO_FILL, order.acked, limits)
+        said = (_answer(seen, TO_ACK, order.routed, limits),)
+    elif order is not seen.root or acked.venue is not None:
+        said = _unreported(seen)
+    return (*said, _deadline(TO_FILL, acked, limits)) if _timed(order, seen.root, limits) else said
 
 
-def _filled(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
-    if seen.fill is not None and next(iter(seen.order.fills)) == seen.fill.exec_id:
-        yield from _answered_at_venue(seen, limits)
+def _filled(seen: Observation, limits: Limits) -> Said:
+    first = seen.fill is not None and next(iter(seen.order.fills)) == seen.fill.exec_id
+    return _answered_at_venue(seen, limits) if first else ()
 
 
-def _ended(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+def _ended(seen: Observation, limits: Limits) -> Said:
     if seen.order.fills:
-        return
-    yield from _answered_at_venue(seen, limits)
-    received = seen.root.received
+        return ()
+    said, received = _answered_at_venue(seen, limits), seen.root.received
     if seen.order is seen.root and received is not None and not _went_out(seen.root):
-        yield _answer(seen, TO_ROUTE, received, limits)
+        return (*said, _answer(seen, TO_ROUTE, received, limits))
+    return said
 
 
-def _answered_at_venue(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+def _answered_at_venue(seen: Observation, limits: Limits) -> Said:
     """The first execution or the end of an order answers whichever hop was open."""
     order = seen.order
     if order.acked is not None:
-        if _timed(order, seen.root, limits):
-            yield _answer(seen, TO_FILL, order.acked, limits)
-    elif order.routed is not None:
-        yield _answer(seen, TO_ACK, order.routed, limits)
-    elif isinstance(seen.event, Filled) or order is not seen.root:
-        yield from _unreported(seen)
+        return (_answer(seen, TO_FILL, order.acked, limits),) if _timed(order, seen.root, limits) else ()
+    if order.routed is not None:
+        return (_answer(seen, TO_ACK, order.routed, limits),)
+    return _unreported(seen) if isinstance(seen.event, Filled) or order is not seen.root else ()
 
 
-def _finished(seen: Observation, limits: Limits) -> Iterator[Verdict | Alarm]:
+def _finished(seen: Observation, limits: Limits) -> Said:
     root = seen.root
     if root.received is None or root.first_done is None or root.first_done.at != seen.event.at:
-        return
+        return ()
     before = executed(root) - (NOTHING if seen.fill is None else seen.fill.qty)
-    rested = _may_rest(root) and before > NOTHING
-    if _timed(root, root, limits) and not rested:
-        yield _answer(seen, TO_DONE, root.received, limits)
+    rested = before > NOTHING and _may_rest(root)
+    return (_answer(seen, TO_DONE, root.received, limits),) if _timed(root, root, limits) and not rested else ()
 
 
-_STEPS: dict[type[Report], Callable[[Observation, Limits], Iterator[Verdict | Alarm]]] = {
+_STEPS: dict[type[Report], Callable[[Observation, Limits], Said]] = {
     Received: _received,
     Routed: _routed,
     Acked: _acked,
@@ -213,12 +219,13 @@ def _answer(seen: Observation, hop: Hop, start: Moment, limits: Limits) -> Verdi
     )
 
 
-def _unreported(seen: Observation) -> Iterator[Verdict]:
+def _unreported(seen: Observation) -> Said:
     """An order answers that was never seen to be routed: what was said of the time to its route is taken back."""
     root = seen.root
     others = [child for child in root.children if child != seen.order.order_id]
-    if root.received is not None and root.routed is None and not others:
-        yield Verdict(subject=TO_ROUTE.name, fires=False, about="root", reason=UNREPORTED)
+    if root.received is None or root.routed is not None or others:
+        return ()
+    return (Verdict(subject=TO_ROUTE.name, fires=False, about="root", reason=UNREPORTED),)
 
 
 def _deadline(hop: Hop, start: Moment, limits: Limits) -> Alarm:
@@ -261,7 +268,7 @@ def _class_now(order: Order) -> str:
 
 
 def _limit_ns(hop: Hop, limits: Limits) -> int:
-    return round(hop.limit(limits) * 1_000_000)
+    return limits.longest_ns[hop.name]
 
 
 def _limit_name(hop: Hop) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache, partial
 from typing import Literal
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ DAY_NS = 86_400_000_000_000
 Place = Literal["declared", "undeclared", "off_exchange", "expired", "unknown", "missing"]
 
 
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """Where orders may go."""
 
     declared: tuple[str, ...] = US_EQUITIES
@@ -47,6 +48,11 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"declared: {', '.join(unknown)}: not a MIC known here; if it is right, put it in unlisted"
             )
 
+    @cached_property
+    def placed(self) -> Callable[[str | None, str | None, int], Judged]:
+        """What a venue as sent, and its MIC, are on a day (UTC, since 1970): worked out once for each."""
+        return lru_cache(maxsize=4096)(partial(_place, self))
+
 
 class Judged(Struct, frozen=True):
     """What a venue is to the policy, and how sure that is."""
@@ -59,23 +65,20 @@ class Judged(Struct, frozen=True):
 
 def observe(seen: Observation, limits: Limits) -> Answers:
     """Judge the destination of a route, and the venue of an execution; the latter takes the place of the former."""
-    if isinstance(seen.event, Routed | Busted):
-        if limits.routes:
-            yield from _route(seen, limits)
-    elif isinstance(seen.event, Filled | Corrected) and seen.fill is not None:
-        yield from _execution(seen, seen.fill, limits)
+    if isinstance(seen.event, (Routed, Busted)):
+        return _route(seen, limits) if limits.routes else ()
+    return _execution(seen, seen.fill, limits) if seen.fill is not None else ()
 
 
 def place(sent: str | None, mic: str | None, at: int, limits: Limits) -> Judged:
     """What a venue is to the policy; ``mic`` is what the drop copy's own dialect made of ``sent``."""
-    return _place(sent, mic, at // DAY_NS, limits.declared, limits.unlisted)
+    return limits.placed(sent, mic, at // DAY_NS)
 
 
-@lru_cache(maxsize=4096)
-def _place(sent: str | None, mic: str | None, day: int, declared: tuple[str, ...], unlisted: tuple[str, ...]) -> Judged:
+def _place(limits: Limits, sent: str | None, mic: str | None, day: int) -> Judged:
     """Codes are dated by the day (UTC), so that the answer is the same all day."""
     found = _resolve(sent, mic, day * DAY_NS)
-    if (sent is not None and sent in unlisted) or _covered(found, (*declared, *unlisted)):
+    if (sent is not None and sent in limits.unlisted) or _covered(found, (*limits.declared, *limits.unlisted)):
         if found.status == "expired":
             return Judged("expired", "possible", f"declared, but its code is no longer in use: {found.reason}", found)
         return Judged("declared", "confirmed", "declared", found)
