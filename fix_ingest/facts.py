@@ -20,6 +20,8 @@ T = TypeVar("T")
 RAW_CHARACTERS = 65_536
 """A message is carried in its event up to this length; the journal has all of it."""
 
+SENDING_TIME = "52"
+
 SIDES: dict[str, Side] = {
     "1": "buy", "2": "sell", "3": "buy", "4": "sell", "5": "sell_short", "6": "sell_short_exempt",
 }  # fmt: skip
@@ -63,7 +65,7 @@ class Case:
     def at(self, ladder: Ladder) -> int:
         """When it happened; raises `Unusable` when no time is given, or one that is none or lies in the future."""
         for tag in ladder:
-            text = self.top.get(tag)
+            text = self._first_sent() or self.top.get(tag) if tag == SENDING_TIME else self.top.get(tag)
             if not text:
                 continue
             at = time_ns(text)
@@ -73,6 +75,10 @@ class Case:
                 raise Unusable(f"time in {tag} is further ahead of arrival than can be believed: {text[:40]!r}")
             return at
         raise Unusable(f"no time: {' and '.join(ladder)} are missing")
+
+    def _first_sent(self) -> str | None:
+        """OrigSendingTime(122) of a message sent again: SendingTime then only says when that was."""
+        return self.top.get("122") if self.top.get("43") == "Y" else None
 
     def about(self, venue: Ladder) -> dict[str, Any]:
         """The fields every report carries, for a message about an order that may be known; raises `Unusable`."""

@@ -79,7 +79,8 @@ class Habits:
         for separator in habits.separators:
             symbol = symbol.replace(separator, habits.join)
         suffix = top.get(habits.suffix, "").strip()
-        return f"{symbol}{habits.join}{suffix}" if suffix else symbol
+        ending = f"{habits.join}{suffix}" if suffix else ""
+        return symbol if symbol.endswith(ending) and symbol != ending else f"{symbol}{ending}"
 
 
 def first(top: Mapping[str, str], ladder: Ladder) -> str | None:

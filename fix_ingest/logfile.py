@@ -23,13 +23,13 @@ from fix_ingest.logshapes import is_remark, messages
 from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
 from fix_ingest.values import time_ns, whole
-from monitor.events import ReportLine
+from monitor.events import Garbled, ReportLine
 from monitor.located import Mistake, Mistaken
 from monitor.venue_files import shipped
 from monitor.venues import Venues
 
 NAMED = 1_000
-"""So many rejected lines and duplicates are named; all are counted."""
+"""So many of them are named; all are counted."""
 
 _LONGEST_LINE = 1 << 20
 _REMEMBERED = 500_000
@@ -65,7 +65,7 @@ class LogCounts(Struct):
     bad_frames: int = 0
     """Messages whose header, length or checksum is wrong or missing; in a log that alone does not matter."""
     places: list[Place] = field(default_factory=list)
-    """The first rejected lines and duplicates, and what was damaged."""
+    """The first rejected lines, duplicates and messages that could not be used, and what was damaged."""
 
 
 class LogReader:
@@ -90,7 +90,7 @@ class LogReader:
 
     def _sent(self, paths: Sequence[str]) -> Iterator[Sent]:
         """Every message that did not stand in the logs before."""
-        line = 0
+        n = 0
         for path in paths:
             last = 0
             for place, message in self._messages(path):
@@ -99,8 +99,9 @@ class LogReader:
                 self.counts.messages += 1
                 self.counts.bad_frames += frame_fault(message.encode()) is not None
                 last = _first_sent(message, last)
-                line += 1
-                yield Sent(last, line, _value(message, "49"), whole(_value(message, "34")), message)
+                n += 1
+                seq = whole(_value(message, "34"))
+                yield Sent(last, n, _value(message, "49"), seq, message, path, place.line)
 
     def _events(self, sent: Sent) -> list[ReportLine]:
         """Decoded as if received when it was sent, for a log does not say when that was."""
@@ -110,6 +111,9 @@ class LogReader:
         seen = next((time for time in times if time is not None), sent.at)
         events = self.decoder.decode(Record(self._n, seen, self._session(message), "message", message.encode()))
         self.counts.events += len(events)
+        for event in events:
+            if isinstance(event, Garbled):
+                self._name(Place(sent.path, sent.line, ""), event.reason)
         self.counts.garbled = self.decoder.counts["garbled"]
         return events
 

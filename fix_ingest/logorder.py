@@ -19,7 +19,7 @@ from msgspec import Struct
 RUN = 100_000
 """Messages sorted at once; more are sorted in runs on disk and merged."""
 
-_BY_TIME = attrgetter("at", "line")
+_BY_TIME = attrgetter("at", "n")
 
 
 class Sent(Struct, frozen=True, array_like=True):
@@ -27,12 +27,14 @@ class Sent(Struct, frozen=True, array_like=True):
 
     at: int
     """When it was first sent, ns UTC; where it does not say, as the message before it."""
-    line: int
+    n: int
     """Its place among all messages read."""
     sender: str
     seq: int | None
     """MsgSeqNum(34)."""
     body: str
+    path: str
+    line: int
 
 
 def in_order(messages: Iterable[Sent], run: int = RUN) -> Iterator[Sent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Any
@@ -49,6 +50,19 @@ class Repeats(logging.Filter):
         return True
 
 
+class _StandardError(io.TextIOBase):
+    """Standard error as it is when something is said: it may be put elsewhere after `configure`."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+_STANDARD_ERROR: Any = _StandardError()
+
+
 def configure(process: str) -> None:
     """Set up structlog and the standard library's logging for one process."""
     terminal = sys.stderr.isatty()
@@ -61,10 +75,10 @@ def configure(process: str) -> None:
     last = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, last] if not terminal else [*shared, last],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,  # whoever configures again, perhaps with another standard error, is heeded
+        logger_factory=structlog.PrintLoggerFactory(_STANDARD_ERROR),
+        cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_STANDARD_ERROR)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -106,7 +106,7 @@ def test_orders_of_one_level(stranger: Stranger) -> None:
 
 
 def test_more_messages_than_fit_in_a_run_are_sorted_all_the_same() -> None:
-    sent = [logorder.Sent(n * 7919 % 11, n, "AB"[n % 2], n * 31 % 97, f"é{n}\x01") for n in range(100)]
+    sent = [logorder.Sent(n * 7919 % 11, n, "AB"[n % 2], n * 31 % 97, f"é{n}\x01", "l", n) for n in range(100)]
     ordered = list(logorder.in_order(sent))
     assert ordered == list(logorder.in_order(sent, run=9))
     assert [s.at for s in ordered] == sorted(s.at for s in sent)
