@@ -10,8 +10,8 @@ import heapq
 import math
 from collections.abc import Callable, Iterator
 
-Alarm = tuple[int, str, str, str, str]
-"""Time, symbol, order, rule, subject."""
+Alarm = tuple[int, str, str, str]
+"""Time, symbol, order, and what of the order is asked about."""
 
 _STRETCH_BITS = 26
 """A stretch is 2**26 ns, about 67 ms: few alarms outlive it without being answered."""

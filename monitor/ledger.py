@@ -90,9 +90,9 @@ class Ledger:
         """The family of an order."""
         return self._of.get((symbol, order_id))
 
-    def take(self, event: OrderKind) -> tuple[Family, Order]:
-        """The order an event is about and its family, opened when new and joined to its parent's when that is named."""
-        family = self._of.get((event.symbol, event.order_id))
+    def take(self, event: OrderKind, known: Family | None) -> tuple[Family, Order]:
+        """The order an event is about and its family, opened when not ``known`` and joined to its parent's."""
+        family = known
         if family is None:
             family = self._begin(event, event.order_id, named_only=False)
         order = family.orders[event.order_id]

@@ -100,7 +100,8 @@ class Policy:
         self, rule: str, order_class: str | None, venue: str | None, vendor: str | None, symbol: str, at: int
     ) -> Settled:
         """Limits of ``rule`` for an event at ``at`` (ns UTC) and who approved them; `KeyError` for an unknown rule."""
-        return self._periods[rule].at(at).of(order_class, venue, vendor, symbol)
+        scope = self._periods[rule].at(at)
+        return scope.everywhere or scope.of(order_class, venue, vendor, symbol)
 
 
 def parse(text: str, name: str, rules: Iterable[Rule]) -> Policy:
@@ -126,11 +127,12 @@ class _Periods:
     def __init__(self, file: File, rule: Rule) -> None:
         entries = sorted(file.rules[rule.name], key=lambda e: e.effective)
         self._starts = [_start(entry) for entry in entries]
+        self._newest = self._starts[-1]
         self._scopes = [_Scope(file.version, entry, rule.limits, "") for entry in entries]
         self._before = _Scope(file.version, entries[0], rule.limits, ", applied to what happened before it")
 
     def at(self, at: int) -> _Scope:
-        if at >= self._starts[-1]:
+        if at >= self._newest:
             return self._scopes[-1]
         i = bisect_right(self._starts, at)
         return self._scopes[i - 1] if i else self._before
@@ -146,11 +148,9 @@ class _Scope:
         self._vendors = {o.vendor for o in entry.override}
         self._symbols = {s for o in entry.override for s in o.symbols or ()}
         self._settled: dict[tuple[str | None, ...], Settled] = {}
-        self._everywhere = None if entry.override else self._settle(None, None, None, None)
+        self.everywhere = None if entry.override else self._settle(None, None, None, None)
 
     def of(self, order_class: str | None, venue: str | None, vendor: str | None, symbol: str) -> Settled:
-        if self._everywhere is not None:
-            return self._everywhere
         key = (
             order_class if order_class in self._classes else None,
             venue if venue in self._venues else None,

@@ -182,11 +182,13 @@ class Sequencer:
         return max(ticks or (entry[0] for entry in self._waiting), default=None)
 
     def _in_order(self) -> list[Entry]:
-        """What waits, sorted: little work, for it comes nearly in order."""
-        if self._ordered < len(self._waiting):
-            self._waiting.sort()
-            self._ordered = len(self._waiting)
-        return self._waiting
+        """What waits, sorted: little work, for it comes nearly in order and only the end needs to be looked at."""
+        waiting, ordered = self._waiting, self._ordered
+        if ordered < len(waiting):
+            start = bisect_right(waiting, min(waiting[ordered:]), 0, ordered)
+            waiting[start:] = sorted(waiting[start:])
+            self._ordered = len(waiting)
+        return waiting
 
     def _each_once(self, entries: list[Entry]) -> list[Held]:
         events: list[Held] = []

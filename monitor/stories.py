@@ -86,17 +86,18 @@ class Stories:
 
     def ring(self, before: int | None, heard: Heard) -> None:
         """Ask about every silence whose time lies before ``before`` (every one when ``None``)."""
-        for at, symbol, order_id, rule, subject in self.alarms.ringing(math.inf if before is None else before):
+        for at, symbol, order_id, key in self.alarms.ringing(math.inf if before is None else before):
             family = self.ledger.find(symbol, order_id)
             if family is not None:
+                _, rule, subject = _parts(key)
                 self._silent(family, family.orders[order_id], self.rules[rule], Alarm(subject=subject, at=at), heard)
 
     def restore_alarms(self, settled: int | None) -> None:
         """Set the alarms of every family the ledger holds; those before the time settled have rung."""
         for family, key, at in self.ledger.alarms():
-            order_id, rule, subject = key.rsplit("\x1f", 2)
+            order_id, rule, _ = _parts(key)
             if rule in self.rules and (settled is None or at >= settled):
-                self.alarms.set((at, family.symbol, order_id, rule, subject))
+                self.alarms.set((at, family.symbol, order_id, key))
 
     def restore_parked(self, parked: list[Joined]) -> None:
         """Put back busts and corrections that wait for their execution."""
@@ -115,7 +116,7 @@ class Stories:
     def _told(self, joined: Joined) -> None:
         event = joined.event
         known = self.ledger.find(event.symbol, event.order_id)
-        family, order = self.ledger.take(event)
+        family, order = self.ledger.take(event, known)
         tell(order, event, _moment(joined))
         known_later = isinstance(event, Received) or (known is not None and family is not known)
         if known_later:
@@ -127,7 +128,7 @@ class Stories:
 
     def _filled(self, joined: Joined, event: Filled) -> None:
         known = self.ledger.find(event.symbol, event.order_id)
-        family, order = self.ledger.take(event)
+        family, order = self.ledger.take(event, known)
         exec_id = event.exec_id if event.exec_id is not None else f"{event.source}/{event.n}/{event.part}"
         earlier = order.fills.get(exec_id)
         if earlier is not None:
@@ -344,13 +345,13 @@ class Stories:
         key = _key(order.order_id, rule.name, alarm.subject)
         if family.alarms.get(key) != alarm.at:
             family.alarms[key] = alarm.at
-            self.alarms.set((alarm.at, order.symbol, order.order_id, rule.name, alarm.subject))
+            self.alarms.set((alarm.at, order.symbol, order.order_id, key))
 
-    def _stands(self, alarm: tuple[int, str, str, str, str]) -> bool:
+    def _stands(self, alarm: tuple[int, str, str, str]) -> bool:
         """Whether an alarm has neither been answered nor set to another time."""
-        at, symbol, order_id, rule, subject = alarm
+        at, symbol, order_id, key = alarm
         family = self.ledger.find(symbol, order_id)
-        return family is not None and family.alarms.get(_key(order_id, rule, subject)) == at
+        return family is not None and family.alarms.get(key) == at
 
     def _judge(self, family: Family, rule: Rule, told: Told) -> None:
         """Tell a verdict where it differs from what was told before."""
@@ -390,6 +391,11 @@ class Stories:
 
 def _key(order_id: str, rule: str, subject: str) -> str:
     return f"{order_id}\x1f{rule}\x1f{subject}"
+
+
+def _parts(key: str) -> list[str]:
+    """Order, rule and subject: an order may have any name, the other two hold no separator."""
+    return key.rsplit("\x1f", 2)
 
 
 def _identity(event: OrderKind) -> tuple[str, int, int]:

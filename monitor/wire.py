@@ -27,27 +27,27 @@ Value = ReportLine | Execution | Finding | LineHealth
 
 def encode_lines(values: Iterable[Value]) -> bytes:
     """One JSON object a line, each ended by a newline."""
-    return b"".join(_encoder.encode(value) + b"\n" for value in values)
+    return _encoder.encode_lines(values)
 
 
 def decode_reports(message: bytes) -> list[ReportLine]:
     """Read a message of ``reports``; raises ``msgspec.DecodeError`` when any line is not a known event."""
-    return [_report.decode(line) for line in message.splitlines() if line]
+    return _report.decode_lines(message)
 
 
 def decode_executions(message: bytes) -> list[Execution]:
     """Read a message of ``executions``; raises ``msgspec.DecodeError``."""
-    return [_execution.decode(line) for line in message.splitlines() if line]
+    return _execution.decode_lines(message)
 
 
 def decode_findings(message: bytes) -> list[Finding]:
     """Read a message of ``findings``; raises ``msgspec.DecodeError``."""
-    return [_finding.decode(line) for line in message.splitlines() if line]
+    return _finding.decode_lines(message)
 
 
 def decode_health(message: bytes) -> list[LineHealth]:
     """Read a message of ``line``; raises ``msgspec.DecodeError``."""
-    return [_health.decode(line) for line in message.splitlines() if line]
+    return _health.decode_lines(message)
 
 
 def headers(source: str, first: int, last: int, prev: int) -> list[tuple[str, bytes]]:

@@ -14,7 +14,7 @@ times = st.integers(0, 1 << 30)
 def test_rings_what_stands_in_order(alarms: list[tuple[int, bool]], steps: list[int]) -> None:
     standing = {str(i): stands for i, (_, stands) in enumerate(alarms)}
     bell = Alarms(lambda alarm: standing[alarm[2]])
-    entries = [(at, "IBM", str(i), "rule", "hop") for i, (at, _) in enumerate(alarms)]
+    entries = [(at, "IBM", str(i), "hop") for i, (at, _) in enumerate(alarms)]
     for entry in entries:
         bell.set(entry)
     rung = []
@@ -31,7 +31,7 @@ def test_one_answered_while_others_ring_stays_silent() -> None:
     answered: set[str] = set()
     bell = Alarms(lambda alarm: alarm[2] not in answered)
     for order in ("A", "B"):
-        bell.set((5, "IBM", order, "rule", "hop"))
+        bell.set((5, "IBM", order, "hop"))
     ringing = bell.ringing(10)
     assert next(ringing)[2] == "A"
     answered.add("B")
@@ -40,8 +40,8 @@ def test_one_answered_while_others_ring_stays_silent() -> None:
 
 def test_one_set_for_a_time_that_has_begun_rings_still() -> None:
     bell = Alarms(lambda alarm: True)
-    bell.set((5, "IBM", "A", "rule", "hop"))
+    bell.set((5, "IBM", "A", "hop"))
     assert len(list(bell.ringing(10))) == 1
-    bell.set((11, "IBM", "B", "rule", "hop"))
+    bell.set((11, "IBM", "B", "hop"))
     assert bell.first <= 11
     assert [alarm[2] for alarm in bell.ringing(12)] == ["B"]
