@@ -14,9 +14,9 @@ not worth the collector's while.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 SCHEMA = 1
 """Version of the wire; every Kafka message carries it in its ``schema`` header."""
@@ -28,6 +28,23 @@ Tie = Literal["before", "at-or-before"]
 Severity = Literal["info", "warning", "critical"]
 FindingState = Literal["raised", "amended", "withdrawn"]
 
+LATEST = 9_214_646_400_000_000_000
+"""The year 2262, ns UTC: times beyond it would leave no room for sums in 64 bits."""
+Time = Annotated[int, Meta(ge=-LATEST, le=LATEST)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Paid = Annotated[int, Meta(gt=0, le=2**63 - 1)]
+"""Price of an execution."""
+Name = Annotated[str, Meta(min_length=1)]
+
+_DIGITS = 27
+"""Of a quantity, before or behind its point: beyond it sums of quantities would be rounded."""
+
+
+def _require_shares(qty: Decimal) -> None:
+    """Raises `ValueError`, which a decoder tells as its own."""
+    if not qty.is_finite() or qty <= 0 or abs(qty.adjusted()) > _DIGITS:
+        raise ValueError(f"qty: {qty} is no quantity of shares")
+
 
 class Event(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", gc=False
@@ -36,15 +53,15 @@ class Event(
 
     source: str
     """Publisher that vouches for the event, such as the name of a drop-copy journal."""
-    n: int
+    n: Whole
     """Number of the journal record within the source: rises, never reused."""
-    part: int = 0
+    part: Whole = 0
     """Which event of that record, where one record makes several."""
-    at: int
+    at: Time
     """When it happened, by ``clock``."""
     clock: str = "here"
     """Whose clock stamped ``at``; the policy gives each clock its error budget."""
-    seen: int
+    seen: Time
     """When it reached sorwatch."""
 
 
@@ -100,10 +117,10 @@ class Report(Event, frozen=True, kw_only=True):
     """What every event about one order carries."""
 
     session: str
-    seq: int | None = None
+    seq: Whole | None = None
     """MsgSeqNum(34)."""
-    symbol: str
-    order_id: str
+    symbol: Name
+    order_id: Name
     """The order this event is about: ClOrdID(11) of the first of its replace chain."""
     parent_id: str | None = None
     """The customer's order this one is a route of; ``None`` when it is the customer's order itself or unknown."""
@@ -130,7 +147,7 @@ class Terms(Report, frozen=True, kw_only=True):
 
     qty: Decimal | None = None
     ord_type: Literal["market", "limit", "stop", "stop_limit", "pegged", "other"] | None = None
-    price: int | None = None
+    price: Whole | None = None
     """Limit price."""
     tif: Literal["day", "ioc", "fok", "gtc", "opg", "cls", "gtd", "other"] | None = None
     capacity: str | None = None
@@ -152,13 +169,16 @@ class Filled(Report, frozen=True, kw_only=True, tag="filled"):
     """Part or all of an order was executed; ``exec_id`` names the execution."""
 
     qty: Decimal
-    price: int
+    price: Paid
     leaves: Decimal | None = None
     cum: Decimal | None = None
     liquidity: str | None = None
     """Added, removed or routed, as sent."""
     auction: bool = False
     """Printed in an opening, reopening or closing cross: its price has no NBBO to be compared with."""
+
+    def __post_init__(self) -> None:
+        _require_shares(self.qty)
 
 
 class Rejected(Report, frozen=True, kw_only=True, tag="rejected"):
@@ -190,15 +210,19 @@ class Restated(Terms, frozen=True, kw_only=True, tag="restated"):
 class Busted(Report, frozen=True, kw_only=True, tag="busted"):
     """An execution was cancelled after the fact; ``ref_exec_id`` names it."""
 
-    ref_exec_id: str
+    ref_exec_id: Name
 
 
 class Corrected(Report, frozen=True, kw_only=True, tag="corrected"):
     """An execution's price or quantity was changed after the fact; ``ref_exec_id`` names it."""
 
-    ref_exec_id: str
+    ref_exec_id: Name
     qty: Decimal | None = None
-    price: int | None = None
+    price: Paid | None = None
+
+    def __post_init__(self) -> None:
+        if self.qty is not None:
+            _require_shares(self.qty)
 
 
 class Status(Report, frozen=True, kw_only=True, tag="status"):
@@ -243,7 +267,7 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     what: str
     """The event's kind."""
-    at: int
+    at: Time
     clock: str
     order_id: str
     venue: str | None = None

@@ -29,6 +29,9 @@ RUN = 250_000
 TOLD = 20
 """Lines that cannot be used that are told one by one."""
 
+_MARK = b"\xef\xbb\xbf"
+"""Byte order mark of UTF-8."""
+
 Happening = OrderKind | SessionKind
 
 
@@ -130,6 +133,6 @@ def _lines(path: str, reading: Reading) -> Iterator[tuple[int, bytes]]:
         try:
             for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
                 if line.strip():
-                    yield number, line
+                    yield number, line.removeprefix(_MARK) if number == 1 else line
         except (OSError, EOFError, zlib.error) as error:
             reading.complain(path, number + 1, f"damaged from here on: {error}")
