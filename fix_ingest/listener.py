@@ -19,7 +19,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from fix_ingest.journal import Journal, JournalInUse
-from fix_ingest.sessions import Engine, Link
+from fix_ingest.link import Link
+from fix_ingest.sessions import Engine
 from monitor.cli import OK, UNAVAILABLE, USAGE, add_config
 from monitor.probe import Health, Probe
 from monitor.settings import Settings, load, secret
