@@ -230,7 +230,11 @@ def load(path: str | None) -> Settings:
 def _overridden(settings: Settings) -> Settings:
     servers, state = os.environ.get("SORWATCH_KAFKA"), os.environ.get("SORWATCH_STATE")
     if servers is not None:
-        kafka = msgspec.structs.replace(settings.kafka, bootstrap=tuple(servers.split(",")))
+        named = tuple(server.strip() for server in servers.split(","))
+        bad = [server for server in named if not _is_address(server, lowest=1)]
+        if bad:
+            raise Mistaken("$SORWATCH_KAFKA", [Mistake(None, f"{server!r} is not HOST:PORT") for server in bad])
+        kafka = msgspec.structs.replace(settings.kafka, bootstrap=named)
         settings = msgspec.structs.replace(settings, kafka=kafka)
     return settings if state is None else msgspec.structs.replace(settings, state=state)
 
@@ -272,7 +276,39 @@ def _contradictions(settings: Settings, located: Located) -> list[Mistake]:
             located.mistake(("kafka", "protocol"), f"{kafka.protocol} needs mechanism, username and password_file")
         )
     wrong.extend(_alert_contradictions(settings.alert, located))
+    wrong.extend(_address_mistakes(settings, located))
     return wrong
+
+
+def _address_mistakes(settings: Settings, located: Located) -> list[Mistake]:
+    """Addresses that are none, and two processes that would listen on the same one."""
+    wrong = []
+    for i, server in enumerate(settings.kafka.bootstrap):
+        if not _is_address(server, lowest=1):
+            wrong.append(located.mistake(("kafka", "bootstrap"), f"kafka.bootstrap[{i}]: {server!r} is not HOST:PORT"))
+    taken = {
+        f"{s.host}:{s.port}": f"listen.session {s.name!r}" for s in settings.listen.session if s.role == "acceptor"
+    }
+    for place, address in (
+        (("listen", "probe"), settings.listen.probe),
+        (("publish", "probe"), settings.publish.probe),
+        (("quotes", "probe"), settings.quotes.probe),
+        (("watch", "probe"), settings.watch.probe),
+        (("alert", "page"), settings.alert.page),
+    ):
+        name = ".".join(place)
+        if not _is_address(address, lowest=0):
+            wrong.append(located.mistake(place, f"{name}: {address!r} is not HOST:PORT"))
+        elif address in taken:
+            wrong.append(located.mistake(place, f"{name}: {address} is where {taken[address]} listens"))
+        elif not address.endswith(":0"):
+            taken[address] = name
+    return wrong
+
+
+def _is_address(text: str, lowest: int) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and lowest <= int(port) <= 65535
 
 
 def _alert_contradictions(alert: Alert, located: Located) -> list[Mistake]:

@@ -80,3 +80,25 @@ def test_a_secret_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
 def test_directories_of_the_state_are_ours_alone(tmp_path: Path) -> None:
     made = settings.Settings(state=str(tmp_path / "state")).directory("journal")
     assert made.stat().st_mode & 0o077 == 0
+
+
+def test_addresses_are_checked_and_no_two_processes_share_one() -> None:
+    text = """
+[kafka]
+bootstrap = ["kafka1:9092", "nonsense"]
+[listen]
+probe = "127.0.0.1"
+[publish]
+probe = "127.0.0.1:9404"
+[alert]
+page = "127.0.0.1:70000"
+"""
+    with pytest.raises(Mistaken) as caught:
+        settings.parse(text, "x.toml")
+    said = str(caught.value).splitlines()
+    assert said == [
+        "x.toml:3: kafka.bootstrap[1]: 'nonsense' is not HOST:PORT",
+        "x.toml:5: listen.probe: '127.0.0.1' is not HOST:PORT",
+        "x.toml:1: watch.probe: 127.0.0.1:9404 is where publish.probe listens",
+        "x.toml:9: alert.page: '127.0.0.1:70000' is not HOST:PORT",
+    ]
