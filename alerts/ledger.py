@@ -114,7 +114,7 @@ class Ledger:
         try:
             yield
             self.db.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # whatever it was, also an interrupt: undone, then raised again
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             for forget in self.rolled_back:

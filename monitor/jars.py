@@ -90,7 +90,7 @@ def fetch(
                 done += waiting[future].size
                 if progress is not None:
                     progress(done, total)
-        except BaseException:
+        except BaseException:  # also an interrupt must not wait for the rest: cancelled, then raised again
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [directory / jar.name for jar in wanted]

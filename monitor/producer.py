@@ -275,13 +275,13 @@ class BoundedProducer:
 
         try:
             producer = KafkaProducer(**client_config(self._kafka), **self._tuning(), kafka_client=client)
-        except BaseException:
+        except BaseException:  # whatever it was, also an interrupt: its sockets are closed, then raised again
             for one in made:
                 one.close()
             raise
         try:
             self._check_topics(producer)
-        except BaseException:
+        except BaseException:  # whatever it was, also an interrupt: its thread is ended, then raised again
             _end(producer)
             raise
         return producer

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         reports = in_order(_reports(args, reading))
         _replay(engine, reports, blocks, results)
         results.finish()
-    except BaseException:
+    except BaseException:  # also an interrupt leaves no half results behind: discarded, then raised again
         results.discard()
         raise
     for place in reading.places:
