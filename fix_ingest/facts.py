@@ -88,8 +88,9 @@ class Case:
         root = self.chains.root(self.client, original, broker)
         if root is None:
             raise Unusable("names no order: ClOrdID, OrigClOrdID and OrderID are missing")
-        known = self._known(root, broker)
-        return self._fields(at, root, known, self.habits.symbol(self.top) or known.symbol, broker, venue)
+        symbol = self.habits.symbol(self.top)
+        known = self._known(root, broker, symbol)
+        return self._fields(at, root, known, symbol or known.symbol, broker, venue)
 
     def new(self, venue: Ladder) -> tuple[dict[str, Any], Known]:
         """The same for a NewOrderSingle, which begins a chain; raises `Unusable`."""
@@ -135,11 +136,11 @@ class Case:
             self.counts["unreadable_fields"] += 1
         return value
 
-    def _known(self, root: str, broker: str | None) -> Known:
+    def _known(self, root: str, broker: str | None, symbol: str | None) -> Known:
         known = self.chains.orders.get(root)
         if known is not None and (known.told or known.parent is not None):
             return self.chains.seen(root, known, self.client, broker)
-        symbol = self.habits.symbol(self.top) or (known and known.symbol)
+        symbol = symbol or (known and known.symbol)
         if not symbol:
             raise Unusable("Symbol(55) is missing, and the order is not known")
         parent, link = self._parent()

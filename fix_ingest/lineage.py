@@ -21,7 +21,7 @@ _BROKER = "\x01"
 """Before an OrderID(37) among the names: no ClOrdID can hold a field separator."""
 
 
-class Known(Struct, forbid_unknown_fields=True, array_like=True):
+class Known(Struct, forbid_unknown_fields=True, array_like=True, gc=False):
     """What is remembered of one order."""
 
     symbol: str
