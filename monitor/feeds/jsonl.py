@@ -20,7 +20,18 @@ from urllib.parse import urlsplit
 import structlog
 
 from monitor.feeds.complaints import Complaints, Unreadable
-from monitor.feeds.lines import LONGEST, FeedEnd, FeedTick, Garbled, Heard, Quote, heard, table_of, whole_lines
+from monitor.feeds.lines import (
+    LONGEST,
+    FeedEnd,
+    FeedTick,
+    Garbled,
+    Heard,
+    Quote,
+    believable,
+    heard,
+    table_of,
+    whole_lines,
+)
 from monitor.feeds.rounds import Round
 from monitor.feeds.table import Names
 from monitor.located import Mistake, Mistaken
@@ -50,7 +61,7 @@ class Inbox:
             now = time.time_ns()
             for i, line in enumerate(lines):
                 try:
-                    self._heard.append(heard(line, now))
+                    self._heard.append(believable(heard(line, now), now))
                 except Garbled as error:
                     text = line[:LONGEST].decode("utf-8", "replace")
                     place = f"{name}:{number + i}"

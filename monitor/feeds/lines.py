@@ -16,12 +16,14 @@ import numpy as np
 from msgspec import Struct
 
 from monitor.blocks import ABSENT
+from monitor.events import LATEST
 from monitor.feeds.exact import scaled, time_of
 from monitor.feeds.table import Names, Table, empty
 
 LONGEST = 1 << 16
 """A line of more bytes is none of ours."""
-_LARGEST = 2**63 - 1
+AHEAD_NS = 60 * 10**9
+"""A time further ahead of the time of day is not believed: to promise it would let all be judged too early."""
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +92,14 @@ def heard(line: bytes, received: int) -> Heard:
         raise Garbled(NOT_A_QUOTE, str(error)) from None
 
 
+def believable(said: Heard, now: int) -> Heard:
+    """The same; raises `Garbled` when it tells of a time that has not come."""
+    at = said.time if isinstance(said, Quote) else said.at if isinstance(said, FeedTick) else now
+    if at > now + AHEAD_NS:
+        raise Garbled(NOT_A_QUOTE, f"{at} is more than a minute ahead of the time of day")
+    return said
+
+
 def _meant(said: Line, received: int) -> Heard:
     if said.end:
         return FeedEnd()
@@ -139,7 +149,7 @@ def whole_lines(held: bytearray, more: bytes) -> Iterator[bytes]:
 
 def _nanos(at: int | str) -> int:
     nanos = time_of(at) if isinstance(at, str) else at
-    if not -_LARGEST <= nanos <= _LARGEST:
+    if not -LATEST <= nanos <= LATEST:
         raise ValueError(f"{at!r} is outside the years 1678 to 2262")
     return nanos
 

@@ -30,6 +30,8 @@ def streams(path: Path, columns: Mapping[str, str], complaints: Complaints) -> l
     except (pa.ArrowException, OSError) as error:
         raise Mistaken(str(path), [Mistake(None, f"cannot be read as Parquet: {error}")]) from None
     places = {ours: found[i] for ours, i in header_places(found, columns, str(path), None).items()}
+    if twice := [name for name in places.values() if found.count(name) > 1]:
+        raise Mistaken(str(path), [Mistake(None, f"has several columns called {name}") for name in twice])
     _check(path, {ours: kinds.field(theirs).type for ours, theirs in places.items()})
     return [Stream(open=partial(_tables, path, places, complaints))]
 
@@ -53,7 +55,7 @@ def _suits(name: str, kind: Any) -> bool:
     text = is_text(kind)
     if name == "symbol":
         return text
-    return bool(text or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind))
+    return bool(text or t.is_null(kind) or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind))
 
 
 def _tables(path: Path, places: Mapping[str, str], complaints: Complaints) -> Iterator[Table]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.blocks import ABSENT, Column
+from monitor.events import LATEST
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.exact import Mask
@@ -34,7 +35,11 @@ def table_of(columns: dict[str, Any], place: Place, complaints: Complaints) -> T
     symbols, symbol = _symbols(columns["symbol"])
     values = {"bid": _prices(columns["bid"]), "ask": _prices(columns["ask"])}
     values |= {name: _sizes(columns.get(name), len(time)) for name in ("bid_size", "ask_size")}
-    wrong = {"time": no_time | (time == ABSENT), "symbol": symbol < 0, **{n: bad for n, (_, bad) in values.items()}}
+    wrong = {
+        "time": no_time | (time < -LATEST) | (time > LATEST),
+        "symbol": symbol < 0,
+        **{n: bad for n, (_, bad) in values.items()},
+    }
     table = Table(symbols=symbols, time=time, symbol=symbol, **{n: column for n, (column, _) in values.items()})
     return without_nonsense(_readable(table, wrong, place, complaints))
 
@@ -62,7 +67,7 @@ def column_of_times(column: Any) -> tuple[Column, Mask]:
         return exact.times(column)
     if pa.types.is_timestamp(kind):
         return _nanoseconds(column)
-    return exact.times(pc.cast(column, pa.int64()))
+    return exact.times(pc.cast(column, pa.utf8()) if pa.types.is_uint64(kind) else pc.cast(column, pa.int64()))
 
 
 def _nanoseconds(column: Any) -> tuple[Column, Mask]:
@@ -88,10 +93,10 @@ def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
     if column is None:
         return np.full(length, ABSENT), np.zeros(length, bool)
     column = _plain(column)
-    if pa.types.is_integer(column.type):
+    if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
         values = pc.fill_null(pc.cast(column, pa.int64()), ABSENT)
         return values.to_numpy(zero_copy_only=False), np.zeros(length, bool)
-    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type) or pa.types.is_integer(column.type):
         return exact.whole_shares(pc.cast(column, pa.utf8()))
     return exact.whole_shares(column)
 
@@ -113,7 +118,9 @@ def is_text(kind: Any) -> bool:
 
 
 def _plain(column: Any) -> Any:
-    """Values as they are where the file numbers them or keeps them apart."""
+    """Values as they are where the file numbers them, keeps them apart or has none."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if pa.types.is_null(column.type):
+        return column.cast(pa.int64())
     return column.cast(pa.binary()) if column.type in (pa.string_view(), pa.binary_view()) else column
