@@ -140,7 +140,8 @@ class Case:
         known = self.chains.orders.get(root)
         if known is not None and (known.told or known.parent is not None):
             return self.chains.seen(root, known, self.client, broker)
-        symbol = symbol or (known and known.symbol)
+        if symbol is None and known is not None:
+            symbol = known.symbol
         if not symbol:
             raise Unusable("Symbol(55) is missing, and the order is not known")
         parent, link = self._parent()
