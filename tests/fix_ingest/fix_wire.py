@@ -11,13 +11,21 @@ from fix_ingest.dialect import Dialect
 from fix_ingest.dialects import load
 from fix_ingest.message import checksum
 from fix_ingest.record import Record, RecordKind
-from monitor.events import ReportLine
+from monitor.events import Garbled, ReportLine
 from monitor.venue_files import shipped
 
 SEEN = 1_793_716_200_500_000_000
 """2026-11-03 14:30:00.5 UTC."""
 SENT = "20261103-14:30:00.250"
 HEAD = f"49=ROUTER|56=DESK|34=7|52={SENT}|"
+
+AT = 1_793_716_200_123_456_789
+PARENT = "35=D|11=P1|55=IBM|54=1|38=1000|40=2|44=181.25|59=0|528=A|60=20261103-14:30:00.000|"
+ROUTE = "35=D|11=C1|1080=P1|55=IBM|54=1|38=100|40=2|44=181.25|59=3|100=XNAS|60=20261103-14:30:00.001|"
+FILL = (
+    "35=8|11=C1|37=O1|17=E1|150=F|39=1|55=IBM|54=1|32=100|31=181.2345|14=100|151=900|6=0|30=XNAS|851=2|"
+    "60=20261103-14:30:00.123456789|"
+)
 
 
 def frame(fields: str, begin: str = "FIX.4.4") -> bytes:
@@ -43,6 +51,17 @@ def tell(*messages: str, dialect: Dialect | None = None, live: bool = True) -> l
         for n, fields in enumerate(messages, 1)
         for event in reader.decode(record(frame(fields.replace("|", "|" + HEAD, 1)), n))
     ]
+
+
+def one(*messages: str, dialect: Dialect | None = None) -> ReportLine:
+    """The last event of some messages."""
+    return tell(*messages, dialect=dialect)[-1]
+
+
+def garbled(*messages: str, dialect: Dialect | None = None) -> str:
+    event = one(*messages, dialect=dialect)
+    assert isinstance(event, Garbled), event
+    return event.reason
 
 
 def shared(folder: str) -> Path:

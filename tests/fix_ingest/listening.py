@@ -15,7 +15,7 @@ from pathlib import Path
 
 from waiting import free_port, until
 
-from fix_ingest.dropcopy import Inbound, framed, sending_time
+from fix_ingest.dropcopy import DropCopySource, Inbound, framed, sending_time
 from fix_ingest.journal import read_all
 from fix_ingest.record import Record
 
@@ -154,6 +154,21 @@ class Peer:
             if not data:
                 return
             self._waiting.extend(self._inbound.feed(data))
+
+
+def source_for(listener: Listener, **options: object) -> DropCopySource:
+    return DropCopySource("FIX.4.4", "ROUTER", "SORWATCH", "127.0.0.1", listener.port, **options)  # type: ignore[arg-type]  # options as the test names them
+
+
+def logged_on(listener: Listener, number: int) -> Peer | None:
+    """A new connection that is logged on; None while the listener still lets go of the one before."""
+    peer = Peer(listener.port)
+    try:
+        peer.logon(number)
+    except (AssertionError, OSError):
+        peer.socket.close()
+        return None
+    return peer
 
 
 def report(i: int) -> list[tuple[int, str | int | bytes]]:
