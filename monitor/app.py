@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import itertools
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -91,7 +92,11 @@ async def serve(config: Settings, make: MakeJudge) -> int:
     meters, outlet, rereader = Meters(), Outlet(config.kafka), Rereader(config.kafka)
     worker = Worker(config.watch, make, outlet, rereader, meters)
     pulse = Pulse(worker, outlet)
-    probe = Probe(config.watch.probe, meters.registry, pulse.health)
+    try:
+        probe = Probe(config.watch.probe, meters.registry, pulse.health)
+    except OSError as error:
+        sys.stderr.write(f"watch.probe: cannot listen on {config.watch.probe}: {error.strerror}\n")
+        return cli.UNAVAILABLE
     log.info("probe", port=probe.port)
     try:
         connecting = asyncio.create_task(_connect(outlet, rereader, config))

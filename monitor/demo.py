@@ -26,7 +26,7 @@ from monitor.stopping import stopping
 
 log = structlog.get_logger()
 
-KAFKA_S = 20.0
+KAFKA_S = 10.0
 """How long a named broker may take to answer."""
 MARKER = ".sorwatch-demo"
 """A file in directories that the demo has made and may empty."""
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when what was planted was found, nothing else was accused and nothing was lost."""
     try:
-        owned = _emptied(Path(args.state).expanduser())
+        owned = emptied(Path(args.state).expanduser())
         stage = setup.prepare(Path(args.state).expanduser(), args.kafka, args.seed)
     except (NotOurs, OSError) as error:
         sys.stderr.write(f"--state {args.state}: {error}\n")
@@ -87,7 +87,7 @@ class NotOurs(RuntimeError):
     """A directory the demo must not empty."""
 
 
-def _emptied(directory: Path) -> IO[bytes]:
+def emptied(directory: Path) -> IO[bytes]:
     """Empty the demo's directory and hold it until the answer is closed; raises `NotOurs` for anybody else's."""
     if directory.is_dir() and any(directory.iterdir()) and not _ours(directory):
         raise NotOurs("is not empty and was not made by the demo, which would empty it: name another directory")

@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from monitor import cli, settings
+from monitor.located import Mistaken
 from monitor.settings import Settings
 
 
@@ -42,6 +43,8 @@ def questions(config: Settings) -> Iterator[Answer]:
     yield from _ports(config)
     yield _broker(config)
     yield from _secrets(config)
+    yield from _files(config)
+    yield from _others(config)
 
 
 def _python() -> Answer:
@@ -126,15 +129,55 @@ def _taken(host: str, port: int) -> str | None:
 
 
 def _broker(config: Settings) -> Answer:
-    for server in config.kafka.servers:
-        host, port = server.rsplit(":", 1)
+    from monitor import topics
+
+    try:
+        topics.check(config.kafka)
+    except Mistaken as mistaken:
+        return Answer("Kafka", "missing", "; ".join(str(mistaken).splitlines()))
+    except topics.Unavailable as away:
+        if config.kafka.bootstrap:
+            return Answer("Kafka", "missing", str(away))
+        return Answer("Kafka", "note", f"{config.kafka.servers[0]}: not there; `sorwatch run` and `demo` start it")
+    return Answer("Kafka", "ok", ", ".join(config.kafka.servers))
+
+
+def _files(config: Settings) -> Iterator[Answer]:
+    """The files the settings name: limits and dialects."""
+    from fix_ingest import dialects
+    from monitor import judging
+
+    checks: list[tuple[str, str, Callable[[], object]]] = [
+        ("policy", config.watch.policy or "the shipped one", lambda: judging.maker(config.watch)),
+        (
+            "dialects",
+            ", ".join(sorted({s.dialect for s in config.listen.session})) or "none needed",
+            lambda: dialects.for_sessions(config.listen.session),
+        ),
+    ]
+    for what, found, check in checks:
+        try:
+            check()
+        except Mistaken as mistaken:
+            yield Answer(what, "missing", "; ".join(str(mistaken).splitlines()))
+        else:
+            yield Answer(what, "ok", found)
+
+
+def _others(config: Settings) -> Iterator[Answer]:
+    """Machines of others: counterparties to be called, the mail server."""
+    called = {f"session {s.name}": f"{s.host}:{s.port}" for s in config.listen.session if s.role == "initiator"}
+    if config.alert.mail is not None:
+        called["alert.mail"] = f"{config.alert.mail.host}:{config.alert.mail.port}"
+    for what, address in called.items():
+        host, port = address.rsplit(":", 1)
         try:
             socket.create_connection((host, int(port)), 2).close()
         except OSError as error:
-            embedded = not config.kafka.bootstrap
-            how = "`sorwatch run` and `demo` start it" if embedded else "check kafka.bootstrap and the network"
-            return Answer("Kafka", "note" if embedded else "missing", f"{server}: {error.strerror or error}; {how}")
-    return Answer("Kafka", "ok", ", ".join(config.kafka.servers))
+            how = f"{address}: {error.strerror or error}: check host, port and the network; it is tried again for ever"
+            yield Answer(what, "note", how)
+        else:
+            yield Answer(what, "ok", f"{address} takes connections")
 
 
 def _secrets(config: Settings) -> Iterator[Answer]:

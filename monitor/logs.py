@@ -14,6 +14,8 @@ NOISY = {"aiokafka": 5.0, "kafka": 5.0, "faust": 1.0, "mode": 1.0}
 """Loggers that repeat themselves while a broker is away, and the seconds between two equal lines of theirs."""
 
 
+SAY_IT_THEMSELVES = ("run", "demo", "topics", "doctor")
+"""Processes that tell in one sentence why Kafka cannot be spoken to: its client need not tell it in ten as well."""
 HARMLESS = (
     # closing a consumer cancels what it was just asking; it asks no more, and nothing is missed
     ("kafka.cluster", "Metadata refresh: failed Cancelled"),
@@ -89,6 +91,8 @@ def configure(process: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     handler.addFilter(telling)
+    if process in SAY_IT_THEMSELVES:
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
     for name, seconds in NOISY.items():
         handler.addFilter(_only(name, Repeats(seconds)))
 

@@ -32,6 +32,8 @@ SOON_S = 10.0
 AGAIN_S = 15.0
 """How long one reason to wait is not repeated."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
+ANSWER_MS = 5_000
+"""How long a broker that takes connections may take to answer before it is said why it might not."""
 HUNG_S = 60.0
 """A child that has answered no /healthz for so long is killed and started again."""
 BOUND_S = 5.0
@@ -241,7 +243,7 @@ def wait_for_topics(
         for each in looked_after:
             each.check()
         try:
-            return topics.ensure(kafka)
+            return topics.ensure(kafka, timeout_ms=ANSWER_MS)
         except topics.Unavailable as away:
             if patience_s < float("inf") and (own.failed or (not own.runs and time.monotonic() > deadline)):
                 raise NoTopics(own.failed or str(away)) from None

@@ -51,6 +51,12 @@ def ensure(kafka: settings.Kafka, timeout_ms: int = 15_000) -> list[str]:
         return problems or _compare(admin, wanted(kafka))
 
 
+def check(kafka: settings.Kafka, timeout_ms: int = 5_000) -> None:
+    """Speak to Kafka as its settings say and change nothing; raises `Unavailable` or `Mistaken`."""
+    with _admin(kafka, timeout_ms) as admin:
+        admin.describe_topics([t.name for t in wanted(kafka)])
+
+
 def delete(kafka: settings.Kafka) -> None:
     """Delete the topics and all they hold: for tests and for a demo that starts afresh. Raises `Unavailable`."""
     with _admin(kafka, 15_000) as admin:

@@ -56,3 +56,28 @@ def test_the_exit_code_says_whether_something_is_missing() -> None:
     assert doctor.report(iter([good]), lines.append) == cli.OK
     assert doctor.report(iter([good, bad]), lines.append) == cli.UNAVAILABLE
     assert any(line.startswith("MISSING b") for line in lines)
+
+
+def test_what_the_settings_name_is_looked_at(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = nobody.getsockname()
+        text = f"""
+state = "{tmp_path}"
+[kafka]
+bootstrap = ["127.0.0.1:{address[1]}"]
+[watch]
+policy = "{tmp_path}/no-policy"
+[[listen.session]]
+name = "v"
+role = "initiator"
+sender = "A"
+target = "B"
+port = {address[1]}
+dialect = "{tmp_path}/no-dialect"
+"""
+        told = answers(settings.parse(text, "x"))
+    assert [told[what].state for what in ("Kafka", "policy", "dialects")] == ["missing"] * 3
+    assert f"{tmp_path}/no-policy" in told["policy"].how
+    assert f"{tmp_path}/no-dialect" in told["dialects"].how
+    assert told["session v"].state == "note"

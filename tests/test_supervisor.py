@@ -47,7 +47,7 @@ def supervise() -> Iterator[Callable[..., Supervisor]]:
 
 def tiny(tmp_path: Path, program: str, *words: str, name: str = "tiny", **more: object) -> Child:
     command = (sys.executable, "-c", program, *words)
-    return Child(name=name, words=(), command=command, log=tmp_path / f"{name}.log", **more)  # type: ignore[arg-type]
+    return Child(name=name, words=(), command=command, log=tmp_path / f"{name}.log", **more)  # type: ignore[arg-type]  # fields of Child by name
 
 
 def checked(of: Supervisor, condition: Callable[[], object]) -> Callable[[], object]:
