@@ -81,12 +81,15 @@ def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict 
     hop, start, answered = _asked(alarm.subject, order, root, limits)
     if start is None or answered:
         return None
+    return _unanswered(hop, start, alarm.at - start.at, limits, doubted=hop is TO_ROUTE and root.acked is not None)
+
+
+def _unanswered(hop: Hop, start: Moment, waited: int, limits: Limits, *, doubted: bool) -> Verdict:
     limit = _limit_ns(hop, limits)
-    waited = alarm.at - start.at
-    doubted = hop is TO_ROUTE and root.acked is not None
     return Verdict(
-        subject=alarm.subject,
+        subject=hop.name,
         fires=True,
+        about=hop.in_time.about,
         certainty="possible" if doubted else "confirmed",
         title=f"No answer for {hop.name} after {duration(waited)}, limit {duration(limit)}",
         evidence={
@@ -131,7 +134,17 @@ def _acked(seen: Observation, limits: Limits) -> Said:
         said = (_answer(seen, TO_ACK, order.routed, limits),)
     elif order is not seen.root or acked.venue is not None:
         said = _unreported(seen)
+    else:
+        said = _acked_late(seen, limits)
     return (*said, _deadline(TO_FILL, acked, limits)) if _timed(order, seen.root, limits) else said
+
+
+def _acked_late(seen: Observation, limits: Limits) -> Said:
+    """No route came in time: that was certain until this acknowledgement, which may be from a venue."""
+    received, waited = seen.root.received, _limit_ns(TO_ROUTE, limits)
+    if received is None or seen.event.at <= received.at + waited or _went_out(seen.root):
+        return ()
+    return (_unanswered(TO_ROUTE, received, waited, limits, doubted=True),)
 
 
 def _filled(seen: Observation, limits: Limits) -> Said:
@@ -142,20 +155,23 @@ def _filled(seen: Observation, limits: Limits) -> Said:
 def _ended(seen: Observation, limits: Limits) -> Said:
     if seen.order.fills:
         return ()
-    said, received = _answered_at_venue(seen, limits), seen.root.received
-    if seen.order is seen.root and received is not None and not _went_out(seen.root):
-        return (*said, _answer(seen, TO_ROUTE, received, limits))
+    said, root = _answered_at_venue(seen, limits), seen.root
+    if seen.order is root and root.received is not None and root.acked is None and not _went_out(root):
+        return (*said, _answer(seen, TO_ROUTE, root.received, limits))
     return said
 
 
 def _answered_at_venue(seen: Observation, limits: Limits) -> Said:
     """The first execution or the end of an order answers whichever hop was open."""
     order = seen.order
+    said: Said = ()
+    if order.routed is None and (isinstance(seen.event, Filled) or order is not seen.root):
+        said = _unreported(seen)
     if order.acked is not None:
-        return (_answer(seen, TO_FILL, order.acked, limits),) if _timed(order, seen.root, limits) else ()
+        return (*said, _answer(seen, TO_FILL, order.acked, limits)) if _timed(order, seen.root, limits) else said
     if order.routed is not None:
         return (_answer(seen, TO_ACK, order.routed, limits),)
-    return _unreported(seen) if isinstance(seen.event, Filled) or order is not seen.root else ()
+    return said
 
 
 def _finished(seen: Observation, limits: Limits) -> Said:

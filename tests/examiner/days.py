@@ -16,7 +16,6 @@ from typing import Any
 
 NANO = 10**9
 OPEN = int(datetime(2024, 3, 8, 14, 30, tzinfo=UTC).timestamp()) * NANO
-STALE = 300 * NANO
 VENUES = ("XNYS", "ARCX", "XNAS", "BATS", "IEXG", "XPHL")
 SOH = "\x01"
 
@@ -240,7 +239,7 @@ def fix(
     return lines
 
 
-def quote_at(times: list[int], rows: list[Row], at: int, tie: str) -> tuple[str, Row | None]:
+def quote_at(times: list[int], rows: list[Row], at: int, tie: str, stale: int = 300 * NANO) -> tuple[str, Row | None]:
     """State and quote that count at an instant, from the quotes of one symbol in order."""
     i = (bisect_left if tie == "before" else bisect_right)(times, at) - 1
     if i < 0:
@@ -249,7 +248,7 @@ def quote_at(times: list[int], rows: list[Row], at: int, tie: str) -> tuple[str,
     bid = row.bid if row.bid is not None and row.bid > 0 else None
     ask = row.ask if row.ask is not None and row.ask > 0 else None
     plain = Row(row.time, row.symbol, bid, ask)
-    if at - row.time > STALE:
+    if at - row.time > stale:
         return "stale", plain
     if bid is None or ask is None:
         return "one_sided", plain
