@@ -16,7 +16,7 @@ from fix_ingest.journal import Journal, Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Scribe
 from fix_ingest.pruning import Pruner
-from monitor import settings, topics, venue_files, wire
+from monitor import collector, settings, topics, venue_files, wire
 from monitor.broker import Broker
 from monitor.producer import BoundedProducer
 
@@ -26,6 +26,7 @@ SYMBOLS = 500
 
 def run() -> dict[str, float]:
     """Measure; a few seconds. The ratio compares sending alone: decoding is in neither of its sides."""
+    collector.look_seldom()  # as `sorwatch publish` does
     with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "kafka", progress=None) as broker:
         directory = Path(name)
         kafka = settings.Kafka(bootstrap=(broker.bootstrap,))

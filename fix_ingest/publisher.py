@@ -27,7 +27,7 @@ from fix_ingest.position import Saved, Scribe
 from fix_ingest.pruning import Pruner
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
-from monitor import cli, settings, venue_files, wire
+from monitor import cli, collector, settings, venue_files, wire
 from monitor.events import Garbled, ReportLine
 from monitor.probe import Health, Probe
 from monitor.producer import BoundedProducer
@@ -225,6 +225,7 @@ def run(args: argparse.Namespace) -> int:
     except position.InUse as error:
         sys.stderr.write(f"{error}\n")
         return cli.UNAVAILABLE
+    collector.look_seldom()
     with owned, stopping() as stop:
         return _run(assemble(chosen), chosen.publish.probe, stop)
 

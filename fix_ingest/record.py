@@ -9,7 +9,7 @@ from msgspec import Struct
 RecordKind = Literal["message", "up", "down", "gap", "gap_filled", "reset", "refused"]
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """One journal record."""
 
     n: int

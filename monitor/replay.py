@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-from monitor import cli, policy_file
+from monitor import cli, collector, policy_file
 from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
 from monitor.feeds.complaints import Complaints
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.fix_log and not args.reports:
         sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
         return cli.USAGE
+    collector.look_seldom()
     config = EngineConfig(
         tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
     )
