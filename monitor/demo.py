@@ -13,13 +13,14 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
 import structlog
 from msgspec import Struct
 
-from monitor import child, cli, settings, supervisor, topics
+from monitor import child, cli, jars, settings, supervisor, topics
 from monitor.simulator import setup, source, verdict
 from monitor.simulator.setup import Stage
 from monitor.stopping import stopping
@@ -48,11 +49,12 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when what was planted was found, nothing else was accused and nothing was lost."""
     try:
         owned = emptied(Path(args.state).expanduser())
-        stage = setup.prepare(Path(args.state).expanduser(), args.kafka, args.seed)
+        usual = first_here()
+        stage = setup.prepare(Path(args.state).expanduser(), args.kafka, args.seed, usual=usual is not None)
     except (NotOurs, OSError) as error:
         sys.stderr.write(f"--state {args.state}: {error}\n")
         return cli.USAGE
-    with owned, stopping() as stop:
+    with owned, usual or nullcontext(), stopping() as stop:
         try:
             told = _play(stage, args, stop)
         except supervisor.NoTopics as away:
@@ -104,6 +106,22 @@ def emptied(directory: Path) -> IO[bytes]:
         elif inside.name != MARKER:
             inside.unlink()
     return marker
+
+
+def first_here() -> IO[bytes] | None:
+    """The right to the usual ports, held until the answer is closed; ``None`` when another demo of ours has it.
+
+    Asked because ports that are free now may be about to be taken by a demo that was started at the same time.
+    """
+    place = jars.cache_directory()
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    right = (place / "demo.lock").open("wb")
+    try:
+        fcntl.flock(right, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        right.close()
+        return None
+    return right
 
 
 def _ours(directory: Path) -> bool:

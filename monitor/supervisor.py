@@ -140,7 +140,7 @@ class Supervisor:
         lived = self._now() - run.since
         run.wait_s = min(run.wait_s * 2, LONGEST_WAIT_S) if lived < SOON_S else FIRST_WAIT_S
         run.again_at = self._now() + run.wait_s
-        said = "".join(self.said(name))
+        said = self._last_word(name)
         if code == cli.UNAVAILABLE:
             self.failed = f"{name}: {said}"
         log.error(
@@ -152,6 +152,12 @@ class Supervisor:
             said=said,
             log=str(run.child.log),
         )
+
+    def _last_word(self, name: str) -> str:
+        """The last line that is more than information, else the last one: threads go on talking beside an error."""
+        lines = self.said(name, LINES_SHOWN)
+        graver = [line for line in lines if '"level": "info"' not in line]
+        return (graver or lines or [""])[-1]
 
     def _restart(self, run: Run) -> None:
         try:

@@ -59,7 +59,8 @@ def checked(of: Supervisor, condition: Callable[[], object]) -> Callable[[], obj
 
 
 def test_one_that_dies_is_started_again_later_each_time(tmp_path: Path, supervise: Callable[..., Supervisor]) -> None:
-    line = supervise(tiny(tmp_path, "import sys; sys.exit('the reason')"))
+    program = "import sys; print('the reason'); print('{\"level\": \"info\"}'); sys.exit(1)"
+    line = supervise(tiny(tmp_path, program))
     run = line.runs["tiny"]
     waits = []
     with capture_logs() as told:

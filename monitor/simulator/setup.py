@@ -103,11 +103,14 @@ class Stage(Struct, frozen=True, kw_only=True):
     """Command line of the demo's Slack and SMTP receiver."""
 
 
-def prepare(directory: Path, kafka: str | None, seed: int) -> Stage:
-    """Lay out the demo's directory; raises `OSError` when it cannot be written."""
+def prepare(directory: Path, kafka: str | None, seed: int, *, usual: bool = True) -> Stage:
+    """Lay out the demo's directory; raises `OSError` when it cannot be written.
+
+    Without ``usual`` all ports are left to the system: another demo is about to take the usual ones.
+    """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ports = free_ports(WANTED)
+    ports = free_ports(WANTED if usual else dict.fromkeys(WANTED, 0))
     broker = f"embedded_port = {ports['kafka']}" if kafka is None else f'bootstrap = ["{kafka}"]'
     prefix = "demo." if kafka is None else f"demo-{time.time_ns()}."
     text = SETTINGS.format(state=directory, kafka=broker, prefix=prefix, policy=POLICY, **without(ports, "kafka"))

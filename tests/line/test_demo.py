@@ -15,6 +15,7 @@ from waiting import free_port, until
 from monitor import cli, demo
 from monitor.broker import Broker
 from monitor.leash import leashed
+from monitor.simulator import setup
 
 pytestmark = pytest.mark.line
 
@@ -78,3 +79,16 @@ def test_options_that_make_no_sense_are_refused(words: tuple[str, str]) -> None:
     done = demo_once(*words)
     assert done.returncode == cli.USAGE
     assert words[0] in done.stderr
+
+
+def test_of_two_demos_one_has_the_usual_ports() -> None:
+    first = demo.first_here()
+    assert demo.first_here() is None or first is None
+    if first is not None:
+        first.close()
+
+
+def test_without_them_every_port_is_the_systems(tmp_path: Path) -> None:
+    stage = setup.prepare(tmp_path, None, 7, usual=False)
+    assert not set(stage.ports.values()) & set(setup.WANTED.values())
+    assert len(set(stage.ports.values())) == len(stage.ports)
