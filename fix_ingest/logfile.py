@@ -6,16 +6,14 @@ printed twice are told once and named, and a damaged archive is read as far as i
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct, field
 
+from fix_ingest.archives import DAMAGED, texts
 from fix_ingest.decode import Decoder
 from fix_ingest.dialect import Dialect
 from fix_ingest.logorder import Sent, in_order
@@ -24,7 +22,6 @@ from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
 from fix_ingest.values import time_ns, whole
 from monitor.events import Garbled, ReportLine
-from monitor.located import Mistake, Mistaken
 from monitor.venue_files import shipped
 from monitor.venues import Venues
 
@@ -101,7 +98,7 @@ class LogReader:
                 last = _first_sent(message, last)
                 n += 1
                 seq = whole(_value(message, "34"))
-                yield Sent(last, n, _value(message, "49"), seq, message, path, place.line)
+                yield Sent(last, n, _value(message, "49"), seq, message, place.path, place.line)
 
     def _events(self, sent: Sent) -> list[ReportLine]:
         """Decoded as if received when it was sent, for a log does not say when that was."""
@@ -135,9 +132,8 @@ class LogReader:
         return False
 
     def _messages(self, path: str) -> Iterator[tuple[Place, str]]:
-        for number, raw in self._lines(path):
+        for place, raw in self._lines(path):
             line = text_of(raw).rstrip("\r\n")
-            place = Place(path, number, "")
             found = False
             for message in messages(line):
                 found = True
@@ -150,20 +146,17 @@ class LogReader:
                 self.counts.rejected += 1
                 self._name(place, f"no FIX message: {line.strip()[:80]!r}")
 
-    def _lines(self, path: str) -> Iterator[tuple[int, bytes]]:
+    def _lines(self, path: str) -> Iterator[tuple[Place, bytes]]:
+        place = Place(path, 1, "")
         try:
-            raw = Path(path).expanduser().open("rb")
-        except (OSError, ValueError, RuntimeError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise Mistaken(path, [Mistake(None, f"log cannot be read: {why}")]) from None
-        with raw:
-            number = 1
-            try:
-                for number, line in _cut(_unpacked(raw)):
-                    yield number, line
-            except (OSError, EOFError, zlib.error) as error:
-                self.counts.rejected += 1
-                self._name(Place(path, number, ""), f"damaged from here on: {error}")
+            for name, text in texts(path, "log"):
+                place = Place(name, 1, "")
+                for number, line in _cut(text):
+                    place = Place(name, number, "")
+                    yield place, line
+        except DAMAGED as error:
+            self.counts.rejected += 1
+            self._name(place, f"damaged from here on: {error}")
 
     def _name(self, place: Place, what: str) -> None:
         if len(self.counts.places) < NAMED:
@@ -173,13 +166,6 @@ class LogReader:
 def read_log(path: str, source: str, dialect: Dialect) -> Iterator[ReportLine]:
     """Events of one log by itself; use `LogReader` for several, and for the counts."""
     return LogReader(source, dialect).read(path)
-
-
-def _unpacked(raw: BinaryIO) -> BinaryIO:
-    """The log itself, also when it is gzipped, whatever its name says."""
-    magic = raw.read(2)
-    raw.seek(0)
-    return gzip.GzipFile(fileobj=raw) if magic == b"\x1f\x8b" else raw  # type: ignore[return-value]  # reads alike
 
 
 def _cut(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

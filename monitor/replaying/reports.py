@@ -5,22 +5,19 @@ What cannot be read is counted and located, and the reading goes on.
 
 from __future__ import annotations
 
-import gzip
 import heapq
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import IO
 
 import msgspec
 from msgspec import Struct, field
 
 from fix_ingest import dialects
+from fix_ingest.archives import DAMAGED, texts
 from fix_ingest.logfile import LogReader
 from monitor.events import Ended, OrderKind, ReportLine, SessionKind, Tick
-from monitor.located import Mistake, Mistaken
 
 LOG_SOURCE = "fix-log"
 """Journal that events of FIX logs belong to."""
@@ -63,11 +60,11 @@ def from_json(paths: Sequence[str], reading: Reading) -> Iterator[Happening]:
     """Events of files with one JSON object a line, as they stand on ``reports``; raises `Mistaken` for no file."""
     decoder = msgspec.json.Decoder(ReportLine)
     for path in paths:
-        for number, line in _lines(path, reading):
+        for name, number, line in _lines(path, reading):
             try:
                 event = decoder.decode(line)
             except msgspec.DecodeError as error:
-                reading.complain(path, number, str(error))
+                reading.complain(name, number, str(error))
                 continue
             if not isinstance(event, Tick | Ended):
                 reading.events += 1
@@ -119,20 +116,13 @@ def _spilt(file: IO[bytes]) -> Iterator[Happening]:
             yield decoder.decode(line)
 
 
-def _lines(path: str, reading: Reading) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not empty, with their numbers; a damaged file is read as far as it goes."""
+def _lines(path: str, reading: Reading) -> Iterator[tuple[str, int, bytes]]:
+    """Lines that are not empty, with their places; a damaged file is read as far as it goes."""
+    name, number = path, 0
     try:
-        raw = Path(path).expanduser().open("rb")
-    except (OSError, ValueError, RuntimeError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise Mistaken(path, [Mistake(None, f"cannot be read: {why}")]) from None
-    number = 0
-    with raw:
-        packed = raw.read(2) == b"\x1f\x8b"
-        raw.seek(0)
-        try:
-            for number, line in enumerate(gzip.GzipFile(fileobj=raw) if packed else raw, 1):
+        for name, text in texts(path, "file"):
+            for number, line in enumerate(text, 1):
                 if line.strip():
-                    yield number, line.removeprefix(_MARK) if number == 1 else line
-        except (OSError, EOFError, zlib.error) as error:
-            reading.complain(path, number + 1, f"damaged from here on: {error}")
+                    yield name, number, line.removeprefix(_MARK) if number == 1 else line
+    except DAMAGED as error:
+        reading.complain(name, number + 1, f"damaged from here on: {error}")

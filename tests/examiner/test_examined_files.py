@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -143,3 +144,20 @@ def test_a_column_that_is_not_there_is_named_as_it_can_be_mended(stranger: Stran
     assert stranger.replay("--quotes", f"{quotes}?time=stamp", "--fix-log", stranger.log(LINES)) == cli.USAGE
     assert "no column stamp among time, symbol, bid, ask" in stranger.said
     assert "?time=NAME" in stranger.said
+
+
+def test_zipped_logs(stranger: Stranger) -> None:
+    plain, quotes = stranger.log(LINES), stranger.quotes(DAY.rows)
+    assert stranger.replay("--quotes", quotes, "--fix-log", plain) == cli.OK
+    written = stranger.bytes()
+    packed = stranger.folder / "logs.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("logs/", "")
+        archive.writestr("logs/late.log", "\n".join([*LINES[50:], "nonsense"]))
+        archive.writestr("logs/early.log", "\n".join(LINES[:50]))
+    assert stranger.replay("--quotes", quotes, "--fix-log", str(packed)) == cli.OK
+    assert stranger.bytes() == written
+    assert stranger.said.startswith(f"{packed}#logs/late.log:{len(LINES) - 49}: no FIX message")
+    broken = stranger.write("broken.zip", packed.read_bytes()[:-30])
+    assert stranger.replay("--quotes", quotes, "--fix-log", str(broken)) == cli.FAILED
+    assert stranger.said == f"{broken}:1: damaged from here on: File is not a zip file\n"
