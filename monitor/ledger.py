@@ -17,6 +17,7 @@ from monitor.events import Limit, OrderKind
 from monitor.orders import NOTHING, Order, executed
 from rules.rule import Verdict
 
+NEVER_QUEUED = 0
 FLAGGED_LONGER = 4
 """How many times longer a finished family with findings is remembered."""
 
@@ -48,7 +49,7 @@ class Family(Struct, kw_only=True, gc=False):
     alarms: dict[str, int] = field(default_factory=dict)
     """When silence about an order, rule and subject would be a finding."""
     finished: bool = False
-    since: int = 0
+    since: int = NEVER_QUEUED
     """When it came to be open, finished or flagged, counted in such changes: those first there are forgotten first."""
 
     def order(self) -> Order:
@@ -200,6 +201,8 @@ class Ledger:
         return self.kept * FLAGGED_LONGER if queue is self._flagged else self.kept
 
     def _unqueue(self, family: Family) -> None:
+        if family.since == NEVER_QUEUED:
+            return
         self._bytes.pop(family.since, None)
         for queue in (self._open, self._closed, self._flagged):
             if queue.pop(family.since, None) is not None:
@@ -213,8 +216,8 @@ class Ledger:
                 self._unlearn_execution(order.symbol, exec_id, order.order_id)
 
     def _unlearn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
-        others = tuple(owner for owner in self._execs.pop((symbol, exec_id), ()) if owner != order_id)
-        if others:
+        owners = self._execs.pop((symbol, exec_id), ())
+        if owners != (order_id,) and (others := tuple(owner for owner in owners if owner != order_id)):
             self._execs[symbol, exec_id] = others
 
     def _encoded(self, family: Family) -> bytes:

@@ -118,7 +118,7 @@ class Stories:
         known = self.ledger.find(event.symbol, event.order_id)
         family, order = self.ledger.take(event, known)
         tell(order, event, _moment(joined))
-        known_later = isinstance(event, Received) or (known is not None and family is not known)
+        known_later = known is not None and (isinstance(event, Received) or family is not known)
         if known_later:
             _complete_late(family, order)
         self._observe(joined, family, order, family.order())
