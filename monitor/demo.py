@@ -31,6 +31,8 @@ KAFKA_S = 10.0
 """How long a named broker may take to answer."""
 MARKER = ".sorwatch-demo"
 """A file in directories that the demo has made and may empty."""
+WARM_UP_S = 20.0
+"""How long orders wait for a worker that has not taken up its partitions yet."""
 RECEIVER_GRACE_S = 15.0
 DRAIN_S = 60.0
 """How long after the last order the line may take to have judged everything."""
@@ -191,11 +193,23 @@ def _orders(
         if waiting:
             return f"{', '.join(waiting)} did not come up: see {stage.directory / 'logs'}"
         setup.announce(stage, sys.stderr.write)
+        _warm_up(stage, stop, processes)
         sent = _send(stage, args, stop, processes)
         _drain(stage, sent, processes)
         return verdict.tell(stage.settings.kafka, stage.settings.watch.patience_ms, sent, processes.restarts())
     except (Broken, topics.Unavailable) as error:
         return str(error)
+
+
+def _warm_up(stage: Stage, stop: threading.Event, processes: Processes) -> None:
+    """Let the worker take up its partitions, so that what is measured is the line and not its start."""
+    began = time.time_ns()
+    deadline = time.monotonic() + WARM_UP_S
+    while time.monotonic() < deadline and not stop.is_set():
+        processes.check()
+        if verdict.judged_up_to(stage.settings.kafka, began):
+            return
+        stop.wait(0.2)
 
 
 def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes) -> verdict.Sent:

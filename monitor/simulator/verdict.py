@@ -98,11 +98,15 @@ def compare(
 
 def settled(kafka: settings.Kafka, sent: Sent) -> bool:
     """Whether every partition has judged everything up to the last deadline of what was sent."""
+    return judged_up_to(kafka, sent.last_at + QUIET_NS)
+
+
+def judged_up_to(kafka: settings.Kafka, at: int) -> bool:
+    """Whether every partition has judged everything up to then, ns UTC."""
     latest: dict[int, int | None] = {}
     for message in readback.read(kafka, "line"):
         latest |= {health.partition: health.settled for health in wire.decode_health(message.value)}
-    until = sent.last_at + QUIET_NS
-    return len(latest) == kafka.partitions and all(at is not None and at >= until for at in latest.values())
+    return len(latest) == kafka.partitions and all(done is not None and done >= at for done in latest.values())
 
 
 def as_json(told: Told) -> dict[str, Any]:
