@@ -21,6 +21,9 @@ ALL_PARTS = 1 << 62
 HOLES_KEPT = 1000
 """Holes remembered for each source; beyond it the oldest is given up: what would fill it is then a repeat."""
 
+_WORDS = (Tick, Ended)
+"""Said anew whenever they are said: never a repeat."""
+
 
 class UnreadableHeaders(ValueError):
     """Headers that cannot be understood, with the reason."""
@@ -64,7 +67,7 @@ class Doorkeeper(Struct, kw_only=True):
             door = self.doors[envelope.source] = Door(last=NOTHING_BEFORE)
         if envelope.prev > door.last:
             self._leave_hole(door, envelope.prev)
-        fresh = [e for e in events if isinstance(e, Tick | Ended) or _unseen(door, e)]
+        fresh = [e for e in events if isinstance(e, _WORDS) or _unseen(door, e)]
         self.repeats += len(events) - len(fresh)
         _fill(door, envelope.prev, envelope.last)
         _move(door, envelope.last, fresh)
@@ -92,7 +95,7 @@ def _move(door: Door, last: int, fresh: Iterable[ReportLine]) -> None:
         return
     if last > door.last:
         door.last, door.last_part = last, -1
-    parts = [e.part for e in fresh if e.n == last and not isinstance(e, Tick | Ended)]
+    parts = [e.part for e in fresh if e.n == last and not isinstance(e, _WORDS)]
     door.last_part = max([door.last_part, *parts])
 
 
