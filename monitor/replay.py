@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from itertools import chain
@@ -20,6 +21,7 @@ from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import read_blocks
+from monitor.located import Mistake, Mistaken
 from monitor.replaying.feeding import Feeder
 from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order
 from monitor.replaying.results import STANDARD_OUTPUT, Results
@@ -84,6 +86,9 @@ def run(args: argparse.Namespace) -> int:
         reports = in_order(_reports(args, reading))
         _replay(engine, reports, blocks, results)
         results.finish()
+    except OSError as error:  # of temporary files: what is read and written tells its own
+        results.discard()
+        raise Mistaken(tempfile.gettempdir(), [Mistake(None, f"temporary files: {error.strerror}")]) from None
     except BaseException:  # also an interrupt leaves no half results behind: discarded, then raised again
         results.discard()
         raise

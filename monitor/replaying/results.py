@@ -10,7 +10,8 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,10 +47,23 @@ class Latest:
             self._replaced.add(before)
         self._line_of[key] = self._written
         self._written += 1
-        self._file.write(line)
+        with self._located():
+            self._file.write(line)
 
     def finish(self) -> None:
         """Leave out what was replaced, and give the file its name."""
+        with self._located():
+            self._finish()
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """A full disk, a pipe that nobody reads any more."""
+        try:
+            yield
+        except OSError as error:
+            raise Mistaken(self._sink, [Mistake(None, f"cannot be written: {error.strerror}")]) from None
+
+    def _finish(self) -> None:
         if self._path is None or self._draft is None:
             self._pour()
         elif self._replaced:
@@ -65,15 +79,15 @@ class Latest:
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        self._file.close()
+        with suppress(OSError):  # what it still held finds no room either
+            self._file.close()
         if self._draft is not None:
             self._draft.unlink(missing_ok=True)
             self._draft.with_suffix(".whole").unlink(missing_ok=True)
 
     def _pour(self) -> None:
         if self._sink == STANDARD_OUTPUT:
-            sys.stdout.buffer.writelines(self._kept())
-            sys.stdout.buffer.flush()
+            _say(self._kept())
         else:
             with Path(self._sink).expanduser().open("wb") as sink:
                 sink.writelines(self._kept())
@@ -82,6 +96,17 @@ class Latest:
     def _kept(self) -> Iterator[bytes]:
         self._file.seek(0)
         return (line for number, line in enumerate(self._file) if number not in self._replaced)
+
+
+def _say(lines: Iterable[bytes]) -> None:
+    """To standard output, until whoever reads it has heard enough."""
+    try:
+        sys.stdout.buffer.writelines(lines)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # or the interpreter complains of the pipe when it ends
+        os.close(nowhere)
 
 
 def _real(path: str) -> Path | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import zipfile
 import zlib
@@ -161,3 +163,21 @@ def test_zipped_logs(stranger: Stranger) -> None:
     broken = stranger.write("broken.zip", packed.read_bytes()[:-30])
     assert stranger.replay("--quotes", quotes, "--fix-log", str(broken)) == cli.FAILED
     assert stranger.said == f"{broken}:1: damaged from here on: File is not a zip file\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*args, "--executions", "/dev/full"]) == cli.USAGE
+    assert capsys.readouterr().err == "/dev/full:1: cannot be written: No space left on device\n"
+
+
+def test_whoever_reads_standard_output_may_stop(args: list[str]) -> None:
+    command = [sys.executable, "-c", "from monitor.cli import main; raise SystemExit(main())"]
+    with subprocess.Popen(
+        [*command, *args, "--executions", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as replay:
+        assert replay.stdout is not None
+        assert replay.stderr is not None
+        replay.stdout.close()
+        assert b"Traceback" not in replay.stderr.read()
+    assert replay.returncode == cli.OK
