@@ -135,7 +135,15 @@ class Link:
 
     def went_down(self, now: int) -> None:
         """The session is down, or never came up."""
-        log.warning("session down", session=self.session.name, reason=self.last_event)
+        if self.delivery.up or self.session.role == "acceptor":
+            log.warning("session down", session=self.session.name, reason=self.last_event)
+        else:
+            log.warning(
+                "cannot log on; trying again",
+                session=self.session.name,
+                counterparty=f"{self.session.host}:{self.session.port}",
+                todo="does it listen there, and does it know our sender, target and password?",
+            )
         self._noting(lambda: self.delivery.went_down(self.last_event, now))
         self.is_down.set()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from listening import Listener, Peer, exec_ids, report, source_for
-from waiting import until
+from waiting import free_port, until
 
 from fix_ingest.dropcopy import DropCopySource, framed
 from fix_ingest.wirebytes import is_whole
@@ -42,6 +42,14 @@ def test_initiator_session(tmp_path: Path) -> None:
         listener.start()
         assert source.wait_confirmed(30)
         assert exec_ids(listener.messages()) == list(range(1000))
+
+
+def test_a_counterparty_that_is_not_there_is_named(tmp_path: Path) -> None:
+    port = free_port()
+    with Listener(tmp_path, role="initiator", port=port, reconnect_seconds=1) as listener:
+        until(lambda: f'"counterparty": "127.0.0.1:{port}"' in listener.log())
+        assert "session down" not in listener.log()
+        assert listener.records() == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
