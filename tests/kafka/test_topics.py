@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from waiting import until
+from waiting import free_port, until
 
-from monitor import settings, topics
+from monitor import readback, settings, topics
 from monitor.broker import Broker
 
 pytestmark = pytest.mark.line
@@ -82,3 +82,15 @@ def test_more_copies_than_brokers_is_told(broker: Broker, new_prefix: Callable[[
     problems = topics.ensure(kafka)
     assert len(problems) == 7
     assert "InvalidReplicationFactorError" in problems[0]
+
+
+def test_a_check_speaks_to_kafka_and_makes_nothing(broker: Broker, new_prefix: Callable[[], str]) -> None:
+    kafka = settings.Kafka(bootstrap=(broker.bootstrap,), prefix=new_prefix())
+    topics.check(kafka)
+    assert [m for name in ("reports", "findings") for m in readback.read(kafka, name)] == []
+
+
+def test_reading_back_from_a_broker_that_is_away_says_so() -> None:
+    server = f"127.0.0.1:{free_port()}"
+    with pytest.raises(topics.Unavailable, match=server):
+        list(readback.read(settings.Kafka(bootstrap=(server,)), "reports"))
