@@ -16,7 +16,7 @@ from stranger import Stranger
 
 from monitor import cli
 
-DAY = days.day(3, symbols=4, count=2000, n_orders=20)
+DAY = days.day(3, symbols=4, count=1500, n_orders=15)
 LINES = days.fix(DAY.said)
 
 

@@ -13,7 +13,7 @@ from fix_ingest import logorder
 from monitor import cli
 
 TIES = ("before", "at-or-before")
-DAY = days.day(11, count=1000, n_orders=60)
+DAY = days.day(11, count=500, n_orders=40)
 LINES = days.fix(DAY.said)
 TRUTH = {tie: days.expected(DAY, tie) for tie in TIES}
 

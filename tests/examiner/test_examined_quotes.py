@@ -25,7 +25,7 @@ ABSENT = ("0", "", "NaN", "null", "-1", "0.0000", "None")
 
 @lru_cache(maxsize=1)
 def day() -> days.Day:
-    return days.day(7, count=1000, n_orders=60)
+    return days.day(7, count=500, n_orders=40)
 
 
 @lru_cache(maxsize=1)

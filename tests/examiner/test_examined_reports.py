@@ -12,7 +12,7 @@ from stranger import Stranger
 
 from monitor import cli
 
-DAY = days.day(1, count=1000, n_orders=80)
+DAY = days.day(1, count=500, n_orders=50)
 KINDS = {
     "0": "acked",
     "8": "rejected",
