@@ -16,6 +16,7 @@ from monitor.partition import MakeJudge
 class Told(Struct, frozen=True, kw_only=True):
     executions: tuple[Execution, ...] = ()
     findings: tuple[Finding, ...] = ()
+    notes: tuple[()] = ()
 
 
 class Memory(Struct, kw_only=True):
