@@ -17,10 +17,9 @@ from hashlib import blake2b
 
 from msgspec import Struct, structs
 
-from monitor.events import Certainty, Finding, FindingState, Severity
+from monitor.events import DAY_NS, Certainty, Finding, FindingState, Severity
 
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
-_DAY_NS = 86_400_000_000_000
 
 
 class Change(StrEnum):
@@ -193,7 +192,7 @@ def entry_of(finding: Finding, heard: int, known: Entry | None = None) -> Entry:
             venue=finding.venue,
             vendor=finding.vendor,
             session=finding.session,
-            day=finding.at // _DAY_NS,
+            day=finding.at // DAY_NS,
         ),
         state=finding.state,
         certainty=finding.certainty,

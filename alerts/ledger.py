@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from alerts.incidents import Entry
 from alerts.measures import Labels
-from monitor.events import Execution, Finding, LineHealth
+from monitor.events import DAY_NS, Execution, Finding, LineHealth
 
 FILE = "alerts.db"
 VERSION = 1
@@ -187,7 +187,9 @@ class Ledger:
 
     def keep_execution(self, execution: Execution) -> tuple[bool, Execution | None]:
         """Keep it unless a later revision is known; answers whether it is news, and what was known before."""
-        name = msgspec.json.encode((execution.session, execution.route_id, execution.exec_id)).decode()
+        # ids are unique for a day only
+        day = execution.at // DAY_NS
+        name = msgspec.json.encode((execution.session, execution.route_id, execution.exec_id, day)).decode()
         found = self.db.execute("SELECT body FROM executions WHERE id=?", (name,)).fetchone()
         known = None if found is None else msgspec.json.decode(found[0], type=Execution)
         if known is not None and known.revision >= execution.revision:

@@ -18,6 +18,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+DAY_NS = 86_400_000_000_000
+"""A day of UTC, ns."""
 SCHEMA = 1
 """Version of the wire; every Kafka message carries it in its ``schema`` header."""
 
@@ -343,7 +345,7 @@ class Finding(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule's verdict on one order, with how sure it is and what it rests on."""
 
     id: str
-    """A function of rule, version and subject: the same finding has the same id however often it is made."""
+    """A function of rule, version, session, order, the order's first day and subject: the same however often made."""
     revision: int
     """0 when raised; readers keep the highest."""
     state: FindingState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from monitor.events import Execution, Finding, FindingState, Limit, Quote, Step, Tie
+from monitor.events import DAY_NS, Execution, Finding, FindingState, Limit, Quote, Step, Tie
 from monitor.ledger import Family, Told
 from monitor.orders import Fill, Moment, Order
 from monitor.policy import Authority
@@ -15,9 +15,12 @@ STEPS_MOST = 50
 """Steps of one order told with a finding: the first fills of very many stand for the rest."""
 
 
-def finding_id(rule: str, version: int, session: str, order_id: str, subject: str) -> str:
-    """Hex of a 128-bit digest: the same finding has the same id however often, and wherever, it is made."""
-    parts = (rule, str(version), session, order_id, subject)
+def finding_id(rule: str, version: int, order: Order, subject: str) -> str:
+    """Hex of a 128-bit digest: the same finding has the same id however often, and wherever, it is made.
+
+    The order's first day is in it, because an order's id may name another one on another day.
+    """
+    parts = (rule, str(version), order.session, order.order_id, str(order.since // DAY_NS), subject)
     return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -84,7 +87,7 @@ def finding_of(told: Told, family: Family, rule: Rule, tie: Tie, state: FindingS
     order, root, verdict = family.orders[told.order_id], family.order(), told.verdict
     fill = order.fills.get(told.exec_id) if told.exec_id is not None else None
     return Finding(
-        id=finding_id(rule.name, rule.version, order.session, order.order_id, verdict.subject),
+        id=finding_id(rule.name, rule.version, order, verdict.subject),
         revision=told.revision,
         state=state,
         rule=rule.name,

@@ -124,6 +124,11 @@ class Ledger:
             self.forgotten += queue is self._open
             self._forget(oldest)
 
+    def give_up(self, family: Family) -> None:
+        """Forget a family: its ids name other orders now."""
+        self._unqueue(family)
+        self._forget(family)
+
     def executed_at(self, symbol: str, exec_id: str) -> str | None:
         """The order an execution belongs to; where several report it, the first by name."""
         return min(self._execs.get((symbol, exec_id), ()), default=None)
@@ -161,6 +166,7 @@ class Ledger:
             order_id=order_id,
             symbol=event.symbol,
             session=event.session,
+            since=event.at,
             source=event.source,
             named_only=named_only,
         )

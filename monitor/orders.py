@@ -9,6 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from monitor.events import (
+    DAY_NS,
     Acked,
     Cancelled,
     Expired,
@@ -26,6 +27,8 @@ from monitor.events import (
 
 NOTHING = Decimal(0)
 """No shares."""
+REUSED_AFTER_NS = DAY_NS // 4
+"""How long after an order its id may name another one, on another day."""
 
 Ending = Literal["filled", "cancelled", "rejected", "expired"]
 
@@ -86,6 +89,8 @@ class Order(Struct, kw_only=True, gc=False):
     order_id: str
     symbol: str
     session: str
+    since: int = 0
+    """Time of its first event: the day of it is part of its findings' ids."""
     source: str = ""
     """Journal its first event came from: silence about the order means something only as far as that has been heard."""
     named_only: bool = False
@@ -115,6 +120,30 @@ class Order(Struct, kw_only=True, gc=False):
     """Shares of the live fills of its routes; the same shares may be reported at both levels."""
     new_ids: dict[str, str] = field(default_factory=dict)
     """ExecIDs given to corrected executions → the ExecID they were first reported under."""
+
+
+def names_another(order: Order, event: OrderKind) -> bool:
+    """Whether an event under this order's id is about another order: one of a later day.
+
+    A ClOrdID is unique for a trading day only (FIX 4.4, tag 11). The opening of an order that is open already, or an
+    execution of one that is over, is taken for a new order when it comes on another day and hours later; an order
+    that is good till cancelled keeps its id over nights.
+    """
+    if event.at // DAY_NS == order.since // DAY_NS:
+        return False
+    before = order.done if type(event) is Filled else _opening(order, event)
+    if before is None or event.at - before.at < REUSED_AFTER_NS:
+        return False
+    return order.done is not None or order.tif not in ("gtc", "gtd")
+
+
+def _opening(order: Order, event: OrderKind) -> Moment | None:
+    """The moment that an event of the same kind has marked before."""
+    if type(event) is Received:
+        return order.received
+    if type(event) is Routed:
+        return order.routed
+    return order.acked if type(event) is Acked else None
 
 
 def executed(order: Order) -> Decimal:

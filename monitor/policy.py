@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from monitor.certainty import ANY_CLOCK
+from monitor.events import DAY_NS
 from monitor.located import Located, Mistake, Mistaken, Path
 from rules.rule import Rule
 
@@ -26,7 +27,6 @@ Text = Annotated[str, Meta(min_length=1)]
 Milliseconds = Annotated[float, Meta(ge=0)]
 OrderClass = Literal["market", "marketable", "resting", "unknown"]
 
-_DAY_NS = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -197,7 +197,7 @@ def _ns(milliseconds: float) -> int:
 
 
 def _start(entry: Entry) -> int:
-    return (entry.effective.toordinal() - _EPOCH) * _DAY_NS
+    return (entry.effective.toordinal() - _EPOCH) * DAY_NS
 
 
 def _mistaken_clocks(located: Located) -> list[Mistake]:

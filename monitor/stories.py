@@ -17,7 +17,7 @@ from monitor.alarms import Alarms
 from monitor.events import Busted, Corrected, Execution, Filled, Finding, FindingState, OrderKind, Quote, Received, Tie
 from monitor.findings import execution_of, finding_of, limit_of
 from monitor.ledger import Family, Ledger, Told, credit
-from monitor.orders import Fill, Moment, Order, Window, complete, executed, reopen, same_fill, tell
+from monitor.orders import Fill, Moment, Order, Window, complete, executed, names_another, reopen, same_fill, tell
 from monitor.policy import Policy
 from rules.rule import Alarm, Answers, Observation, Rule, Verdict
 
@@ -113,9 +113,17 @@ class Stories:
         self.counts["findings"] += len(out.findings)
         return out
 
+    def _known(self, event: OrderKind) -> Family | None:
+        """The family of the order that an event is about, if there is one; one of another day is given up."""
+        known = self.ledger.find(event.symbol, event.order_id)
+        if known is not None and names_another(known.orders[event.order_id], event):
+            self.ledger.give_up(known)
+            return None
+        return known
+
     def _told(self, joined: Joined) -> None:
         event = joined.event
-        known = self.ledger.find(event.symbol, event.order_id)
+        known = self._known(event)
         family, order = self.ledger.take(event, known)
         tell(order, event, _moment(joined))
         known_later = known is not None and (isinstance(event, Received) or family is not known)
@@ -127,7 +135,7 @@ class Stories:
         self.ledger.touch(family, order)
 
     def _filled(self, joined: Joined, event: Filled) -> None:
-        known = self.ledger.find(event.symbol, event.order_id)
+        known = self._known(event)
         family, order = self.ledger.take(event, known)
         exec_id = event.exec_id if event.exec_id is not None else f"{event.source}/{event.n}/{event.part}"
         earlier = order.fills.get(exec_id)

@@ -14,12 +14,13 @@ from typing import Literal
 
 from msgspec import Struct
 
+from monitor.events import DAY_NS
+
 Kind = Literal["exchange", "ats", "dealer", "trf", "other"]
 """Regulated market; alternative trading system or MTF; dealer trading on own account; FINRA reporting facility."""
 MicStatus = Literal["active", "updated", "expired"]
 Status = Literal["active", "updated", "expired", "ambiguous", "unknown", "absent"]
 
-_DAY = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 _KINDS: dict[str, Kind] = {"RMKT": "exchange", "ATSS": "ats", "MLTF": "ats", "SINT": "dealer", "TRFS": "trf"}
 _TRF = frozenset({"FINY", "FINN", "FINC", "FINO", "FINR", "XADF"})
@@ -94,7 +95,7 @@ class Venues:
 
     def resolve(self, sent: str | None, at_ns: int) -> Resolution:
         """What ``sent`` meant at an instant (ns UTC); never raises."""
-        return self._resolved(sent, at_ns // _DAY)
+        return self._resolved(sent, at_ns // DAY_NS)
 
     def operating(self, mic: str) -> str | None:
         """The MIC of the operator, None for an unknown MIC."""

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from monitor.blocks import ABSENT, Column
+from monitor.events import DAY_NS
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.delimited import Layout, Piece, Text, head, pieces, texts
@@ -33,7 +34,6 @@ from monitor.feeds.whole import in_order
 from monitor.located import Mistake, Mistaken
 
 NEW_YORK = ZoneInfo("America/New_York")
-DAY_NS = 86_400 * 10**9
 HOUR_NS = 3_600 * 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"(?<!\d)(\d{4})(\d\d)(\d\d)(?!\d)")

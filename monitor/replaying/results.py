@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from monitor import wire
-from monitor.events import Execution, Finding
+from monitor.events import DAY_NS, Execution, Finding
 from monitor.located import Mistake, Mistaken
 
 STANDARD_OUTPUT = "-"
@@ -146,7 +146,8 @@ class Results:
 
     def execution(self, execution: Execution) -> None:
         """An execution, or a later revision of one."""
-        key = (execution.session, execution.symbol, execution.route_id, execution.exec_id)
+        day = execution.at // DAY_NS  # ids are unique for a day only
+        key = (execution.session, execution.symbol, execution.route_id, execution.exec_id, day)
         self._states[key] = (execution.quote_state, execution.state)
         if self._executions is not None:
             self._executions.write(key, wire.encode_lines([execution]))
