@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any
 
+from monitor import logs
+
 BENCHES = {
     "book": "quotes settled and joined, beside an offline polars as-of join",
     "engine": "reports judged by all rules",
@@ -29,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure; JSON on standard output.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of: {', '.join(BENCHES)}")
     names = parser.parse_args().names or list(BENCHES)
+    logs.configure("bench")
     if unknown := set(names) - set(BENCHES):
         parser.error(f"no such bench: {', '.join(sorted(unknown))}")
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
