@@ -128,8 +128,9 @@ def _judge(kafka: settings.Kafka, fed: dict[str, Any], patience_ms: int) -> dict
     return result
 
 
-def _found(kafka: settings.Kafka) -> set[tuple[str, str]]:
-    return {(f.id, f.certainty) for m in readback.read(kafka, "findings") for f in wire.decode_findings(m.value)}
+def _found(kafka: settings.Kafka) -> set[tuple[str | None, str]]:
+    """Executions accused, each once however many ways it is poor, and how certainly."""
+    return {(f.exec_id, f.certainty) for m in readback.read(kafka, "findings") for f in wire.decode_findings(m.value)}
 
 
 def _last(told: list[LineHealth]) -> Iterable[LineHealth]:

@@ -13,6 +13,7 @@ import asyncio
 import itertools
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ from monitor.worker import Arrival, Worker
 
 log = structlog.get_logger()
 
+JUDGE_S, JUDGE_SELDOM_S = 0.005, 0.02
+"""How often what has come in is judged: at best, and when there is much to do."""
 STOP_S = 20.0
 """How long Faust may take to leave the group before the process ends without it."""
 
@@ -143,6 +146,7 @@ async def _watch(config: Settings, worker: Worker, stop: asyncio.Event) -> int:
     app.transport.Consumer = PromptConsumer
     work = [
         asyncio.create_task(app.start(), name="faust"),
+        asyncio.create_task(_judging(worker), name="judge"),
         asyncio.create_task(_every(0.1, worker.tick), name="tick"),
         asyncio.create_task(_every(0.05, worker.write_due), name="checkpoints"),
         asyncio.create_task(_every(1.0, worker.health), name="health"),
@@ -196,6 +200,14 @@ async def _leave(app: Any, worker: Worker) -> None:
         log.warning("did not leave the group in time; it notices after the session timeout")
     except Exception as error:  # noqa: BLE001 - the process ends anyway, and what is not committed is read again
         log.warning("did not leave the group as it should", error=repr(error))
+
+
+async def _judging(worker: Worker) -> None:
+    """Judge at once what has come in meanwhile; as long as judging takes, others have their turn."""
+    while True:
+        begun = time.monotonic()
+        worker.judge()
+        await asyncio.sleep(min(max(time.monotonic() - begun, JUDGE_S), JUDGE_SELDOM_S))
 
 
 async def _every(seconds: float, *works: Callable[[], Awaitable[None] | None]) -> None:

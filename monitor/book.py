@@ -35,6 +35,8 @@ _EAGER = 1 << 17
 """Waiting rows beyond which settling is not put off any longer."""
 _EAGER_BLOCKS = 16
 """Waiting blocks beyond which it is not: every look passes over each of them (measured: 8 to 32 are alike)."""
+_MAPPED_MOST = 64
+"""Tuples of symbols whose slots are kept."""
 
 
 class Waiting(Struct, kw_only=True, eq=False):
@@ -88,6 +90,8 @@ class Book:
         self._slot_of: dict[str, int] = {}
         self._last = np.full((len(_FIELDS), 64), ABSENT, np.int64)
         self._waiting: list[Waiting] = []
+        self._mapped: dict[int, tuple[tuple[str, ...], Slots]] = {}
+        """Slots of the symbols of blocks by the identity of their tuple: a feed names the same ones again and again."""
 
     def add(self, block: Block, token: int, *, repeat: bool = False) -> None:
         """Let a block wait; of a ``repeat`` (read again after a restart) what is settled is passed over."""
@@ -98,7 +102,7 @@ class Book:
             token=token,
             source=block.source,
             n=block.n,
-            slots=self._slots(block.symbols)[block.symbol],
+            slots=self._slots_of(block.symbols)[block.symbol],
             columns=columns,
         )
         if self.base is not None and int(block.time[0]) < self.base:
@@ -162,6 +166,17 @@ class Book:
         values = np.frombuffer(columns, np.int64).reshape(len(_FIELDS), len(symbols))
         self._last[:, : len(symbols)] = values
         self.base = base
+
+    def _slots_of(self, symbols: tuple[str, ...]) -> Slots:
+        """Slot of each symbol of a block."""
+        known = self._mapped.get(id(symbols))
+        if known is not None:
+            return known[1]
+        if len(self._mapped) >= _MAPPED_MOST:
+            self._mapped.clear()
+        slots = self._slots(symbols)
+        self._mapped[id(symbols)] = (symbols, slots)  # the tuple is kept, so that its identity is not given again
+        return slots
 
     def _slots(self, symbols: Sequence[str]) -> Slots:
         """Slot of each symbol, new ones given the next."""

@@ -201,6 +201,8 @@ class Outlet:
             # order within a partition is kept without it, repeats are harmless here, and a producer that numbers
             # its batches can get into states from which it never recovers
             enable_idempotence=False,
+            # what is told within so long goes out together
+            linger_ms=2,
             max_batch_size=256 << 10,
             max_request_size=MESSAGE_BYTES,
             request_timeout_ms=EXPIRES_MS,

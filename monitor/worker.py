@@ -61,6 +61,8 @@ class Seat(Struct, kw_only=True, eq=False):
     """When something last arrived or the topic was seen to be read to its end, seconds."""
     latencies: list[int] = field(default_factory=list)
     changed: bool = False
+    unjudged: bool = False
+    """Something has come in since the engine last judged."""
     due: float
     """When the next checkpoint is due."""
     written: float
@@ -172,7 +174,14 @@ class Worker:
             seat.partition.take(topic, offset, value, headers)
         except Unreadable as error:
             self._dead_letter(seat.partition.number, topic, offset, value or b"", str(error))
-        self._ship(seat, seat.partition.judge.advance())
+        seat.unjudged = True
+
+    def judge(self) -> None:
+        """Judge what has come in: all of it together, for the cost is more by the time than by the message."""
+        for seat in self.seats.values():
+            if seat.unjudged:
+                seat.unjudged = False
+                self._ship(seat, seat.partition.judge.advance())
 
     def _dead_letter(self, number: int, topic: str, offset: int, value: bytes, why: str) -> None:
         log.warning("unreadable message", topic=topic, partition=number, offset=offset, why=why)
