@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 WARM_S = 5.0
 """What happens before is not counted: the JVM compiles, the consumer group gathers."""
 PATIENCE_MS = 100
-STEPS = ((1_000_000, 20_000), (750_000, 20_000), (500_000, 20_000), (250_000, 10_000), (100_000, 5_000))
+STEPS = ((1_000_000, 20_000), (1_000_000, 10_000), (1_000_000, 5_000), (500_000, 10_000), (250_000, 5_000))
 
 
 def run(
