@@ -78,7 +78,8 @@ def configure(process: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, last] if not terminal else [*shared, last],
         logger_factory=structlog.PrintLoggerFactory(_STANDARD_ERROR),
-        cache_logger_on_first_use=True,
+        # a logger that was used before a second call, as tests make one, must follow the new settings
+        cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(_STANDARD_ERROR)
     handler.setFormatter(
