@@ -6,15 +6,13 @@ that is not in order, logs given in the wrong order and one log for each directi
 
 from __future__ import annotations
 
-import heapq
-import tempfile
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
-from typing import IO
 
-import msgspec
 from msgspec import Struct
+
+from fix_ingest import runs
 
 RUN = 100_000
 """Messages sorted at once; more are sorted in runs on disk and merged."""
@@ -39,11 +37,7 @@ class Sent(Struct, frozen=True, array_like=True):
 
 def in_order(messages: Iterable[Sent], run: int = RUN) -> Iterator[Sent]:
     """By time; those of the same instant as they stand, but each sender's by sequence number."""
-    each = iter(messages)
-    first = sorted(islice(each, run), key=_BY_TIME)
-    spilt = [_spill(part) for part in iter(lambda: sorted(islice(each, run), key=_BY_TIME), [])]
-    merged = heapq.merge(first, *map(_spilt, spilt), key=_BY_TIME) if spilt else first
-    for _, instant in groupby(merged, key=attrgetter("at")):
+    for _, instant in groupby(runs.in_order(messages, _BY_TIME, Sent, run), key=attrgetter("at")):
         yield from _by_number(list(instant))
 
 
@@ -63,19 +57,3 @@ def _by_number(instant: list[Sent]) -> list[Sent]:
 
 def _number(message: Sent) -> int:
     return message.seq or 0
-
-
-def _spill(messages: list[Sent]) -> IO[bytes]:
-    file = tempfile.TemporaryFile(prefix="sorwatch-log-")  # noqa: SIM115 - lives as long as it is read
-    encoder = msgspec.json.Encoder()
-    for message in messages:
-        file.write(encoder.encode(message) + b"\n")
-    file.seek(0)
-    return file
-
-
-def _spilt(file: IO[bytes]) -> Iterator[Sent]:
-    decoder = msgspec.json.Decoder(Sent)
-    with file:
-        for line in file:
-            yield decoder.decode(line)

@@ -5,16 +5,12 @@ What cannot be read is counted and located, and the reading goes on.
 
 from __future__ import annotations
 
-import heapq
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import IO
 
 import msgspec
 from msgspec import Struct, field
 
-from fix_ingest import dialects
+from fix_ingest import dialects, runs
 from fix_ingest.archives import DAMAGED, texts
 from fix_ingest.logfile import LogReader
 from monitor.events import Ended, OrderKind, ReportLine, SessionKind, Tick
@@ -88,32 +84,11 @@ def from_logs(paths: Sequence[str], dialect: str, reading: Reading) -> Iterator[
 
 def in_order(events: Iterable[Happening], run: int = RUN) -> Iterator[Happening]:
     """The events by (time, source, number, part), in the memory of one run."""
-    each = iter(events)
-    first = sorted(islice(each, run), key=_order)
-    spilt = [_spill(part) for part in iter(lambda: sorted(islice(each, run), key=_order), [])]
-    if not spilt:
-        return iter(first)
-    return heapq.merge(first, *map(_spilt, spilt), key=_order)
+    return runs.in_order(events, _order, Happening, run)
 
 
 def _order(event: Happening) -> tuple[int, str, int, int]:
     return event.at, event.source, event.n, event.part
-
-
-def _spill(events: list[Happening]) -> IO[bytes]:
-    file = tempfile.TemporaryFile(prefix="sorwatch-replay-")  # noqa: SIM115 - lives as long as it is read
-    encoder = msgspec.json.Encoder(decimal_format="number")
-    for event in events:
-        file.write(encoder.encode(event) + b"\n")
-    file.seek(0)
-    return file
-
-
-def _spilt(file: IO[bytes]) -> Iterator[Happening]:
-    decoder = msgspec.json.Decoder(Happening)
-    with file:
-        for line in file:
-            yield decoder.decode(line)
 
 
 def _lines(path: str, reading: Reading) -> Iterator[tuple[str, int, bytes]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import socket
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
-from waiting import until
+from waiting import free_port, until
 
 from monitor import java, readback, settings, topics, wire
 from monitor.broker import HOST, Broker
@@ -238,9 +237,3 @@ def test_a_message_no_broker_takes_is_refused_at_once(on_mine: settings.Kafka) -
             one.send(wire.topic(on_mine.prefix, "reports"), 0, b"1".rjust(LARGEST + 1), [], 2)
         assert one.flush(30)
     assert sent(on_mine)[0] == [1]
-
-
-def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])

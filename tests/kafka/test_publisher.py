@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import orders
 import pytest
-from waiting import until
+from waiting import free_port, until
 
 from fix_ingest.journal import Journal, segment_path, segments
 from fix_ingest.position import Saved
@@ -302,9 +302,3 @@ def test_an_unreadable_position_is_put_aside_and_everything_sent_again(line: Lin
         until(lambda: path.exists() and path.stat().st_size > 20 and line.published() == 1100)
     assert path.with_name("position.unreadable").read_bytes() == b"not a position"
     assert_every_order_once(line, 1100)
-
-
-def free_port() -> int:
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        return int(chosen.getsockname()[1])
