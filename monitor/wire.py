@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +24,7 @@ _finding = msgspec.json.Decoder(Finding)
 _health = msgspec.json.Decoder(LineHealth)
 
 Value = ReportLine | Execution | Finding | LineHealth
+V = TypeVar("V", bound=Value)
 
 
 def encode_lines(values: Iterable[Value]) -> bytes:
@@ -32,22 +34,29 @@ def encode_lines(values: Iterable[Value]) -> bytes:
 
 def decode_reports(message: bytes) -> list[ReportLine]:
     """Read a message of ``reports``; raises ``msgspec.DecodeError`` when any line is not a known event."""
-    return _report.decode_lines(message)
+    return _lines(_report, message)
 
 
 def decode_executions(message: bytes) -> list[Execution]:
     """Read a message of ``executions``; raises ``msgspec.DecodeError``."""
-    return _execution.decode_lines(message)
+    return _lines(_execution, message)
 
 
 def decode_findings(message: bytes) -> list[Finding]:
     """Read a message of ``findings``; raises ``msgspec.DecodeError``."""
-    return _finding.decode_lines(message)
+    return _lines(_finding, message)
 
 
 def decode_health(message: bytes) -> list[LineHealth]:
     """Read a message of ``line``; raises ``msgspec.DecodeError``."""
-    return _health.decode_lines(message)
+    return _lines(_health, message)
+
+
+def _lines(decoder: msgspec.json.Decoder[V], message: bytes) -> list[V]:
+    try:
+        return decoder.decode_lines(message)
+    except UnicodeDecodeError as error:  # msgspec lets it through as it is
+        raise msgspec.DecodeError(f"not UTF-8: {error}") from None
 
 
 def headers(source: str, first: int, last: int, prev: int) -> list[tuple[str, bytes]]:

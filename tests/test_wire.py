@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 
 import jsonschema
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,15 @@ def test_lines_are_valid_by_the_published_schema() -> None:
         jsonschema.validate(json.loads(line), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**json.loads(wire.encode_lines([FILL])), "qty": "1.5"}, schema)
+
+
+@pytest.mark.parametrize(
+    "decode", [wire.decode_reports, wire.decode_executions, wire.decode_findings, wire.decode_health]
+)
+@pytest.mark.parametrize("symbol", [b"I\xffM", b"\xed\xa0\x80", b"\x00"])
+def test_bytes_that_are_no_text_are_told_as_any_other_mistake(decode: Callable[[bytes], object], symbol: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode(wire.encode_lines([FILL]).replace(b"IBM", symbol))
 
 
 def test_a_quantity_is_a_number_and_exact() -> None:

@@ -59,7 +59,7 @@ def from_json(paths: Sequence[str], reading: Reading) -> Iterator[Happening]:
         for name, number, line in _lines(path, reading):
             try:
                 event = decoder.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 reading.complain(name, number, str(error))
                 continue
             if not isinstance(event, Tick | Ended):

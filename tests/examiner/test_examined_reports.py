@@ -103,3 +103,11 @@ def test_a_line_that_makes_no_sense_is_told_with_its_place(stranger: Stranger, b
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == cli.OK
     assert stranger.said.startswith(f"{reports}:2: ")
     assert [e["exec_id"] for e in days.told(stranger.executions)] == ["E"]
+
+
+def test_bytes_that_are_no_text_are_told_with_their_place(stranger: Stranger) -> None:
+    good = json.dumps(FILL).encode()
+    reports = stranger.write("r.jsonl", good.replace(b"S1", b"S\xff") + b"\n" + good + b"\n")
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == cli.OK
+    assert stranger.said.startswith(f"{reports}:1: ")
+    assert [e["exec_id"] for e in days.told(stranger.executions)] == ["E"]
