@@ -130,7 +130,7 @@ def load(path: Path, source: str, partitions: int, journal: Path) -> Saved | Non
         saved = msgspec.msgpack.decode(path.read_bytes(), type=Saved)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, OSError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         aside = path.with_name(path.name + ".unreadable")
         log.exception("the position cannot be read; everything is sent again", path=str(path), kept=str(aside))
         if isinstance(error, OSError):

@@ -67,7 +67,7 @@ def last(path: Path) -> Standing | None:
         return msgspec.json.decode(path.read_bytes(), type=Standing)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         log.warning("position cannot be read, playing from the start", file=str(path), why=str(error))
         return None
 
