@@ -184,10 +184,20 @@ def _secrets(config: Settings) -> Iterator[Answer]:
     for place, reference in _references(config):
         try:
             settings.secret(reference)
-        except (OSError, KeyError) as error:
-            yield Answer(place, "missing", f"{reference} cannot be read: {type(error).__name__}")
+        except KeyError:
+            yield Answer(place, "missing", f"{reference} is not set: set that variable")
+        except OSError as error:
+            yield Answer(place, "missing", f"{reference} cannot be read: {error.strerror}")
         else:
-            yield Answer(place, "ok", reference)
+            yield _readers(place, reference)
+
+
+def _readers(place: str, reference: str) -> Answer:
+    """Who else may read the secret."""
+    path = Path(reference).expanduser()
+    if not reference.startswith("env:") and path.stat().st_mode & 0o077:
+        return Answer(place, "note", f"{reference} can be read by others: chmod 600 {reference}")
+    return Answer(place, "ok", reference)
 
 
 def _references(config: Settings) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,26 @@ class Located:
         self._check(path, table, kind, mistakes)
         return None if len(mistakes) > before else msgspec.convert(table, kind)
 
+    def usable(self, path: Path, kind: type[S]) -> S | None:
+        """The table at ``path`` without the keys that are wrong; None when it is no table or lacks a needed key."""
+        table: Any = self.data
+        for key in path:
+            table = table[key] if isinstance(key, int) else table.get(key, {})
+        if not isinstance(table, dict):
+            return None
+        hints = get_type_hints(kind, include_extras=True)
+        names = {f.encode_name: f.name for f in msgspec.structs.fields(kind)}
+        right = {k: v for k, v in table.items() if k in names and self._right((*path, k), v, hints[names[k]])}
+        try:
+            return msgspec.convert(right, kind)
+        except msgspec.ValidationError:
+            return None
+
+    def _right(self, path: Path, value: Any, kind: Any) -> bool:
+        mistakes: list[Mistake] = []
+        self._check(path, value, kind, mistakes)
+        return not mistakes
+
     def _check(self, path: Path, value: Any, kind: Any, mistakes: list[Mistake]) -> None:
         if _is_struct(kind):
             self._check_table(path, value, kind, mistakes)

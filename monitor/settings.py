@@ -6,6 +6,7 @@ that holds one, and ``env:NAME`` in its place names an environment variable.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,11 +14,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from monitor.contradictions import Readable, contradictions, is_address
 from monitor.events import Tie
 from monitor.located import Located, Mistake, Mistaken
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 Days = Annotated[float, Meta(gt=0)]
 
@@ -128,12 +131,12 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     group: str = "sorwatch-watch"
     ties: Tie = "before"
-    patience_ms: int = 250
+    patience_ms: Natural = 250
     silence_s: Seconds = 30.0
     """A source that says nothing for so long is set aside."""
     policy: str | None = None
     """Path of the policy file; the shipped one when none."""
-    closed_kept: int = 2000
+    closed_kept: Natural = 2000
     """Finished orders each partition remembers, for busts and corrections."""
     probe: str = "127.0.0.1:9404"
     session_timeout_s: Seconds = 10.0
@@ -231,7 +234,7 @@ def _overridden(settings: Settings) -> Settings:
     servers, state = os.environ.get("SORWATCH_KAFKA"), os.environ.get("SORWATCH_STATE")
     if servers is not None:
         named = tuple(server.strip() for server in servers.split(","))
-        bad = [server for server in named if not _is_address(server, lowest=1)]
+        bad = [server for server in named if not is_address(server, lowest=1)]
         if bad:
             raise Mistaken("$SORWATCH_KAFKA", [Mistake(None, f"{server!r} is not HOST:PORT") for server in bad])
         kafka = msgspec.structs.replace(settings.kafka, bootstrap=named)
@@ -244,82 +247,42 @@ def parse(text: str, name: str) -> Settings:
     located = Located(text, name)
     mistakes: list[Mistake] = []
     settings = located.read((), Settings, mistakes)
-    if settings is not None:
-        mistakes.extend(_contradictions(settings, located))
+    mistakes += contradictions(_readable(located), located)
     if mistakes or settings is None:
         raise Mistaken(name, mistakes)
     return settings
 
 
+def _readable(located: Located) -> Readable:
+    """What is right table by table and key by key: one mistake must not hide those elsewhere."""
+    listen = located.data.get("listen")
+    declared = listen.get("session") if isinstance(listen, dict) else None
+    count = len(declared) if isinstance(declared, list) else 0
+    sessions = ((i, located.usable(("listen", "session", i), Session)) for i in range(count))
+    return Readable(
+        kafka=located.usable(("kafka",), Kafka),
+        listen=located.usable(("listen",), Listen),
+        sessions=tuple((i, session) for i, session in sessions if session is not None),
+        publish=located.usable(("publish",), Publish),
+        quotes=located.usable(("quotes",), Quotes),
+        watch=located.usable(("watch",), Watch),
+        alert=located.usable(("alert",), Alert),
+    )
+
+
 def secret(reference: str) -> str:
-    """The secret a ``*_file`` setting points to; raises `OSError` or `KeyError` when it is not there."""
-    if reference.startswith("env:"):
-        return os.environ[reference[4:]]
-    return Path(reference).expanduser().read_text("utf-8").strip()
+    """The secret a ``*_file`` setting points to; raises `OSError` or `KeyError` when it is not there.
+
+    An empty one is none: a session, say, would let in anybody who names no password.
+    """
+    try:
+        found = os.environ[reference[4:]] if reference.startswith("env:") else _text(Path(reference).expanduser())
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "it is not text") from None
+    if not found:
+        raise OSError(errno.ENODATA, "it is empty")
+    return found
 
 
-def _contradictions(settings: Settings, located: Located) -> list[Mistake]:
-    wrong = []
-    names: set[str] = set()
-    for i, session in enumerate(settings.listen.session):
-        place = ("listen", "session", i)
-        if session.name in names:
-            wrong.append(located.mistake((*place, "name"), f"session {session.name!r} is declared twice"))
-        names.add(session.name)
-        if session.begin_string == "FIXT.1.1" and session.default_appl_ver is None:
-            wrong.append(located.mistake(place, "FIXT.1.1 needs default_appl_ver, such as FIX.5.0SP2"))
-    kafka = settings.kafka
-    if kafka.protocol.startswith("SASL") and (
-        kafka.mechanism is None or kafka.username is None or kafka.password_file is None
-    ):
-        wrong.append(
-            located.mistake(("kafka", "protocol"), f"{kafka.protocol} needs mechanism, username and password_file")
-        )
-    wrong.extend(_alert_contradictions(settings.alert, located))
-    wrong.extend(_address_mistakes(settings, located))
-    return wrong
-
-
-def _address_mistakes(settings: Settings, located: Located) -> list[Mistake]:
-    """Addresses that are none, and two processes that would listen on the same one."""
-    wrong = []
-    for i, server in enumerate(settings.kafka.bootstrap):
-        if not _is_address(server, lowest=1):
-            wrong.append(located.mistake(("kafka", "bootstrap"), f"kafka.bootstrap[{i}]: {server!r} is not HOST:PORT"))
-    taken = {
-        f"{s.host}:{s.port}": f"listen.session {s.name!r}" for s in settings.listen.session if s.role == "acceptor"
-    }
-    for place, address in (
-        (("listen", "probe"), settings.listen.probe),
-        (("publish", "probe"), settings.publish.probe),
-        (("quotes", "probe"), settings.quotes.probe),
-        (("watch", "probe"), settings.watch.probe),
-        (("alert", "page"), settings.alert.page),
-    ):
-        name = ".".join(place)
-        if not _is_address(address, lowest=0):
-            wrong.append(located.mistake(place, f"{name}: {address!r} is not HOST:PORT"))
-        elif address in taken:
-            wrong.append(located.mistake(place, f"{name}: {address} is where {taken[address]} listens"))
-        elif not address.endswith(":0"):
-            taken[address] = name
-    return wrong
-
-
-def _is_address(text: str, lowest: int) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdecimal() and lowest <= int(port) <= 65535
-
-
-def _alert_contradictions(alert: Alert, located: Located) -> list[Mistake]:
-    wrong = []
-    slack, mail = alert.slack, alert.mail
-    if slack is not None and slack.webhook_file is None and (slack.token_file is None or slack.channel is None):
-        wrong.append(located.mistake(("alert", "slack"), "alert.slack needs webhook_file, or token_file and channel"))
-    if mail is not None and not mail.to:
-        wrong.append(located.mistake(("alert", "mail", "to"), "alert.mail.to names nobody"))
-    if mail is not None and (mail.username is None) != (mail.password_file is None):
-        wrong.append(located.mistake(("alert", "mail"), "alert.mail needs username and password_file, or neither"))
-    if mail is not None and mail.username is not None and mail.tls == "none":
-        wrong.append(located.mistake(("alert", "mail", "tls"), "a password is not sent without TLS: set tls"))
-    return wrong
+def _text(path: Path) -> str:
+    return path.read_text("utf-8").strip()

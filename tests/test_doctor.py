@@ -25,10 +25,15 @@ def test_a_secret_that_is_not_there_is_missing(tmp_path: Path) -> None:
         )
     )
     assert answers(settings.parse(text, "x"))["alert.mail.password_file"].state == "missing"
+    (tmp_path / "p").touch(0o600)
+    assert "empty" in answers(settings.parse(text, "x"))["alert.mail.password_file"].how
     (tmp_path / "p").write_text("hunter2")
     told = answers(settings.parse(text, "x"))["alert.mail.password_file"]
     assert told.state == "ok"
     assert "hunter2" not in told.how
+    (tmp_path / "p").chmod(0o644)
+    told = answers(settings.parse(text, "x"))["alert.mail.password_file"]
+    assert (told.state, told.how) == ("note", f"{tmp_path}/p can be read by others: chmod 600 {tmp_path}/p")
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

@@ -61,6 +61,68 @@ def test_contradictions_are_told_with_their_line() -> None:
     assert "default_appl_ver" in told[0]
 
 
+def test_no_mistake_hides_another() -> None:
+    told = mistakes(
+        """
+state = 5
+[kafka]
+bootstrap = ["nowhere"]
+partitions = 0
+protocol = "SASL_SSL"
+prefix = "has blanks"
+
+[[listen.session]]
+name = "a"
+target = "THEM"
+port = 9000
+
+[[listen.session]]
+name = "b"
+sender = "A/B"
+target = ""
+port = 9001
+begin_string = "FIXT.1.1"
+default_appl_ver = "FIX.9"
+start_time = "25:00:00"
+message_types = ["U1", "U/2"]
+
+[[listen.session]]
+name = "c"
+sender = "US"
+target = "THEM"
+port = 9002
+
+[[listen.session]]
+name = "d"
+sender = "US"
+target = "THEM"
+port = 9003
+end_time = "22:00:00"
+
+[watch]
+patience_ms = -1
+
+[alert]
+base_url = "desk.example"
+links = [{ name = "x", url = "javascript:alert(1)" }]
+
+[alert.mail]
+host = "mail.example"
+to = []
+sender = "desk@example\\n"
+username = "desk"
+"""
+    )
+    lines = sorted(int(line.split(":")[1]) for line in told)
+    assert lines == [2, 4, 5, 6, 7, 9, 16, 17, 20, 21, 22, 30, 35, 38, 41, 42, 44, 46, 47], "\n".join(told)
+
+
+def test_two_sessions_cannot_be_one() -> None:
+    session = '[[listen.session]]\nname = "{}"\nsender = "US"\ntarget = "THEM"\nport = 9000\n'
+    (told,) = mistakes(session.format("a") + session.format("b"))
+    assert told.startswith("sorwatch.toml:6: sessions 'a' and 'b' have the same begin_string, sender and target")
+
+
 def test_a_text_that_is_no_toml_names_the_line() -> None:
     assert mistakes("state = 'a'\nkafka = = 1\n")[0].startswith("sorwatch.toml:2: not TOML")
 
@@ -75,6 +137,15 @@ def test_a_secret_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     assert settings.secret(str(tmp_path / "password")) == "hunter2"
     with pytest.raises(KeyError):
         settings.secret("env:SORWATCH_TEST_NOT_THERE")
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"", "empty"), (b" \n", "empty"), (b"\xff\xfe", "not text")])
+def test_a_file_without_a_secret_is_an_error_like_one_that_is_not_there(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    (tmp_path / "password").write_bytes(content)
+    with pytest.raises(OSError, match=why):
+        settings.secret(str(tmp_path / "password"))
 
 
 def test_directories_of_the_state_are_ours_alone(tmp_path: Path) -> None:
