@@ -138,6 +138,10 @@ class Incidents:
         """Ids of all incidents."""
         return list(self._groups)
 
+    def orders(self, incidents: Iterable[str]) -> int:
+        """Orders with a confirmed finding in any of these incidents, each once."""
+        return len({e.order_id for i in incidents for e in self._groups[i].values() if e.pages})
+
     def hear(self, finding: Finding, heard: int) -> tuple[Change, Entry]:
         """Take one revision of a finding, in any order; ``heard`` is the time of day."""
         known = self._entries.get(finding.id)

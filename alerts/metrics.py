@@ -45,6 +45,7 @@ LINE_COUNTS = (
     "findings",
     "late_reports",
     "late_quotes",
+    "future_reports",
     "duplicates",
     "garbled",
     "unlinked",

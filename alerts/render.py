@@ -7,7 +7,6 @@ channel, nor make a link, nor add a header to a mail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -22,8 +21,12 @@ _HEADLINE_MAX = 150
 _SECTION_MAX = 3000
 """Slack refuses a section's text beyond 3,000 characters."""
 _FACTS_MAX = 12
+_MS = 1_000_000
 
-_OPENING: dict[Reason, str] = {
+Pairs = list[tuple[str, str]]
+"""Names and values, as they are read."""
+
+OPENING: dict[Reason, str] = {
     Reason.FIRST: "New",
     Reason.GREW: "Still growing",
     Reason.ESCALATED: "Worse",
@@ -32,6 +35,7 @@ _OPENING: dict[Reason, str] = {
     Reason.OVER: "Over",
     Reason.REOPENED: "Back again",
 }
+"""What a notice for this reason begins with."""
 _MEANING: dict[Reason, str] = {
     Reason.WITHDRAWN: "Every finding was taken back: see the order page for why. Nothing needs to be done.",
     Reason.OVER: "No new finding has come for a while. It still has to be looked into and written down.",
@@ -58,21 +62,31 @@ class Message(Struct, frozen=True, kw_only=True):
     blocks: tuple[dict[str, Any], ...]
 
 
+class _Told(Struct, frozen=True, kw_only=True):
+    """What a notice says, before it takes the form of a channel: in the order in which it should be read."""
+
+    subject: str
+    lines: Pairs
+    """What, how many, since when, how sure, where."""
+    link: str | None
+    advice: list[str]
+    evidence_of: str
+    evidence: Pairs
+
+
 def message(
     incident: Incident, example: Finding | None, note: RuleNote | None, reason: Reason, base_url: str | None
 ) -> Message:
     """The notice of an incident for this reason, with one of its findings as example."""
-    subject = _subject(incident, note, reason)
-    link = None if base_url is None else f"{base_url.rstrip('/')}/incident/{incident.id}"
-    lines = _summary(incident, reason)
-    shown = [] if example is None else _example(example)
-    advice = _advice(note, reason, incident.cause.rule)
-    return Message(
-        subject=subject,
-        body=_body(lines, shown, advice, link),
-        slack=_slack_text(subject, lines, link),
-        blocks=_blocks(subject, lines, shown, advice, link),
+    told = _Told(
+        subject=_subject(incident, note, reason),
+        lines=_summary(incident, example, reason),
+        link=None if base_url is None else f"{base_url.rstrip('/')}/incident/{incident.id}",
+        advice=_advice(note, reason, incident.cause.rule),
+        evidence_of="Evidence" if incident.count < 2 else f"Evidence of {_which(incident, example).lower()}",
+        evidence=[] if example is None else _example(example),
     )
+    return Message(subject=told.subject, body=_body(told), slack=_slack_text(told), blocks=_blocks(told))
 
 
 def escape(text: str) -> str:
@@ -82,7 +96,7 @@ def escape(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text without line breaks or other control characters, and with arrows as arrows."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("->", "→")
+    return words.arrows("".join(c if c.isprintable() else " " for c in text))
 
 
 def _subject(incident: Incident, note: RuleNote | None, reason: Reason) -> str:
@@ -90,23 +104,44 @@ def _subject(incident: Incident, note: RuleNote | None, reason: Reason) -> str:
     rule = cause.rule.replace("_", " ") if note is None else note.title
     where = f" at {cause.venue}" if cause.venue is not None else ""
     whose = f" ({cause.vendor})" if cause.vendor is not None else ""
-    count = "" if reason is Reason.WITHDRAWN else f": {words.many(incident.orders, 'order')}"
-    return one_line(f"[{incident.severity}] {_OPENING.get(reason, reason.value)}: {rule}{where}{whose}{count}")[:200]
+    much = "" if reason is Reason.WITHDRAWN else f": {words.many(incident.orders, 'order')}{_cost(incident)}"
+    return one_line(f"[{incident.severity}] {OPENING.get(reason, reason.value)}: {rule}{where}{whose}{much}")[:200]
 
 
-def _summary(incident: Incident, reason: Reason) -> list[tuple[str, str]]:
-    cause = incident.cause
-    lines = [("What", incident.title)]
+def _cost(incident: Incident) -> str:
+    return "" if incident.cost is None else f", cost {words.money(incident.cost)}"
+
+
+def _summary(incident: Incident, example: Finding | None, reason: Reason) -> Pairs:
+    lines = [(_which(incident, example), incident.title)]
     if reason in _MEANING:
         lines.append(("Meaning", _MEANING[reason]))
     lines += [
+        ("How many", _size(incident)),
+        ("Since", _since(incident)),
         ("How sure", _sure(incident)),
-        ("How much", _size(incident)),
-        ("Where", f"venue {words.named(cause.venue)}, vendor {words.named(cause.vendor)}, session {cause.session}"),
-        ("When", f"{words.instant(incident.first_at)} to {words.instant(incident.last_at)}"),
+        ("Where", _where(incident)),
         ("State", f"{incident.state.value}: {incident.why}"),
     ]
     return [(name, one_line(value)) for name, value in lines]
+
+
+def _which(incident: Incident, example: Finding | None) -> str:
+    """What the finding shown is of its incident: the dearest, or the first where no cost can be stated."""
+    if incident.count < 2:
+        return "What"
+    return "The first" if example is None or example.cost is None else "The worst"
+
+
+def _since(incident: Incident) -> str:
+    first, last = (ns // _MS * _MS for ns in (incident.first_at, incident.last_at))
+    return words.instant(first) if first == last else f"{words.instant(first)}, the last {words.instant(last)}"
+
+
+def _where(incident: Incident) -> str:
+    cause = incident.cause
+    named = (("venue", cause.venue), ("vendor", cause.vendor), ("session", cause.session))
+    return ", ".join(f"{name} {value}" for name, value in named if value is not None)
 
 
 def _sure(incident: Incident) -> str:
@@ -114,7 +149,7 @@ def _sure(incident: Incident) -> str:
     if incident.possible > 0:
         parts.append(f"{incident.possible:,} possible (within clock error)")
     if incident.cannot_tell > 0:
-        parts.append(f"{incident.cannot_tell:,} cannot be told (no usable NBBO)")
+        parts.append(f"{incident.cannot_tell:,} cannot be told (no usable NBBO, or no venue)")
     if incident.withdrawn > 0:
         parts.append(f"{incident.withdrawn:,} withdrawn")
     return ", ".join(parts)
@@ -128,12 +163,13 @@ def _size(incident: Incident) -> str:
     return ", ".join([*parts, cost])
 
 
-def _example(finding: Finding) -> list[tuple[str, str]]:
+def _example(finding: Finding) -> Pairs:
     limit = finding.limit
+    evidence = words.evidence(finding.evidence)
     lines = [
         ("Order", f"{finding.order_id}, {words.side(finding)}, {words.instant(finding.at)}"),
-        ("Found", finding.title),
-        *words.evidence(finding.evidence)[:_FACTS_MAX],
+        *evidence[:_FACTS_MAX],
+        *([("more", f"{len(evidence) - _FACTS_MAX} on the page")] if len(evidence) > _FACTS_MAX else []),
         ("Sure", words.SURE[finding.certainty]),
         ("Limit", f"{limit.name} = {limit.value}, in force since {limit.effective} (policy {limit.policy})"),
         ("Authority", f"{limit.approved_by}: {limit.reason}"),
@@ -149,51 +185,49 @@ def _advice(note: RuleNote | None, reason: Reason, rule: str) -> list[str]:
     return [one_line(line) for line in note.runbook.strip().splitlines() if line.strip()]
 
 
-def _body(lines: list[tuple[str, str]], shown: list[tuple[str, str]], advice: list[str], link: str | None) -> str:
-    parts = [_columns(lines)]
-    if shown:
-        parts.append("An example\n" + _columns(shown))
-    if advice:
-        parts.append("What to do\n" + "\n".join(f"  {line}" for line in advice))
-    if link is not None:
-        parts.append(f"The page: {link}")
+def _body(told: _Told) -> str:
+    parts = [_columns(told.lines)]
+    if told.link is not None:
+        parts.append(f"Open the incident: {told.link}")
+    if told.advice:
+        parts.append("What to do\n" + "\n".join(f"  {line}" for line in told.advice))
+    if told.evidence:
+        parts.append(f"{told.evidence_of}\n{_columns(told.evidence)}")
     parts.append("Times are UTC. Sent by sorwatch; the page is the record, this is a notice.")
     return "\n\n".join(parts) + "\n"
 
 
-def _columns(pairs: list[tuple[str, str]]) -> str:
+def _columns(pairs: Pairs) -> str:
     width = max(len(name) for name, _ in pairs)
     return "\n".join(f"  {name:<{width}}  {value}" for name, value in pairs)
 
 
-def _slack_text(subject: str, lines: list[tuple[str, str]], link: str | None) -> str:
-    facts = dict(lines)
-    text = f"{escape(subject)}\n{escape(facts['What'])}\n{escape(facts['How much'])}"
-    return text if link is None else f"{text}\n<{link}|Open the incident>"
+def _slack_text(told: _Told) -> str:
+    (_, what), facts = told.lines[0], dict(told.lines)
+    parts = [escape(told.subject), escape(what), escape(facts["How many"])]
+    return "\n".join(parts if told.link is None else [*parts, f"<{told.link}|Open the incident>"])
 
 
-def _blocks(
-    subject: str, lines: list[tuple[str, str]], shown: list[tuple[str, str]], advice: list[str], link: str | None
-) -> tuple[dict[str, Any], ...]:
-    head = subject if len(subject) <= _HEADLINE_MAX else subject[: _HEADLINE_MAX - 1] + "…"
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": head, "emoji": False}},
-        _section(_bold(lines)),
-    ]
-    if shown:
-        blocks.append(_section("*An example*\n" + _bold(shown)))
-    if advice:
-        blocks.append(_section("*What to do*\n" + "\n".join(escape(line) for line in advice)))
-    if link is not None:
-        blocks.append(_section(f"<{link}|Open the incident>"))
-    return tuple(blocks)
+def _blocks(told: _Told) -> tuple[dict[str, Any], ...]:
+    head = _cut(told.subject, _HEADLINE_MAX)
+    texts = [_bold(told.lines)]
+    if told.link is not None:
+        texts.append(f"<{told.link}|Open the incident>")
+    if told.advice:
+        texts.append("*What to do*\n" + "\n".join(escape(line) for line in told.advice))
+    if told.evidence:
+        texts.append(f"*{told.evidence_of}*\n{_bold(told.evidence)}")
+    header = {"type": "header", "text": {"type": "plain_text", "text": head, "emoji": False}}
+    return (header, *(_section(text) for text in texts))
 
 
-def _bold(pairs: Mapping[str, str] | list[tuple[str, str]]) -> str:
-    rows = pairs.items() if isinstance(pairs, Mapping) else pairs
-    return "\n".join(f"*{escape(name)}:* {escape(value)}" for name, value in rows)
+def _bold(pairs: Pairs) -> str:
+    return "\n".join(f"*{escape(name)}:* {escape(value)}" for name, value in pairs)
 
 
 def _section(text: str) -> dict[str, Any]:
-    short = text if len(text) <= _SECTION_MAX else text[: _SECTION_MAX - 1] + "…"
-    return {"type": "section", "text": {"type": "mrkdwn", "text": short}}
+    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, _SECTION_MAX)}}
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

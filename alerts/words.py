@@ -12,9 +12,10 @@ from monitor.events import Certainty, Finding
 SURE: dict[Certainty, str] = {
     "confirmed": "confirmed: it holds whatever the clocks' errors within their budgets",
     "possible": "possible: it depends on errors of the clocks that are within their budgets",
-    "cannot_tell": "cannot tell: there was no NBBO that could be used",
+    "cannot_tell": "cannot tell: the NBBO, or what was reported, is not enough to judge by",
 }
 NO_ANSWER = "unknown"
+RATIOS = {"eq": "E/Q (effective over quoted spread)"}
 _NANO = 1_000_000_000
 _INSTANT = 10**17
 """A whole number of nanoseconds beyond three years is a time, not a duration."""
@@ -91,6 +92,11 @@ def money(nano: int | None) -> str:
     return f"{sign}${cents // 100:,}.{cents % 100:02d}"
 
 
+def dollars(nano: int) -> str:
+    """``$187.05``: a price or an amount a share, exact."""
+    return f"{'-' if nano < 0 else ''}${price(abs(nano))}"
+
+
 def shares(quantity: Decimal | None) -> str:
     """``1,200``, ``0.5``."""
     if quantity is None:
@@ -102,6 +108,17 @@ def shares(quantity: Decimal | None) -> str:
 def named(value: str | None) -> str:
     """The name, or that there is none."""
     return NO_ANSWER if value is None else value
+
+
+def arrows(text: str) -> str:
+    """``route → ack`` for ``route->ack``."""
+    return text.replace(" -> ", "->").replace("->", " → ")
+
+
+def unitless(name: str) -> str:
+    """The name of a limit without the unit its value repeats: ``route to ack`` for ``route_to_ack_ms``."""
+    stem, _, unit = name.rpartition("_")
+    return (stem if unit in ("ms", "s", "usd") and stem != "" else name).replace("_", " ")
 
 
 def many(n: int, one: str, more: str | None = None) -> str:
@@ -134,7 +151,9 @@ def _fact(name: str, value: int | float | str | bool | None) -> tuple[str, str]:
     if unit == "ns" and _whole(value):
         return _title(stem), instant(value) if abs(value) > _INSTANT else duration(value)
     if unit == "nano" and _whole(value):
-        return _title(stem), price(value)
+        return _title(stem), dollars(value)
+    if unit == "ratio" and isinstance(value, int | float) and not isinstance(value, bool):
+        return RATIOS.get(stem, _title(stem)), f"{value:.0%}"
     if unit == "shares" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{_title(stem)} (shares)", shares(Decimal(str(value)))
     return _title(stem if unit in ("ns", "nano", "shares") else name), _plain(value)
@@ -151,11 +170,11 @@ def _plain(value: int | float | str | bool | None) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,}" if isinstance(value, int) else arrows(value)
 
 
 def _title(name: str) -> str:
-    return name.replace("->", " → ").replace("_", " ")
+    return arrows(name).replace("_", " ")
 
 
 def _short(value: Decimal) -> str:

@@ -11,6 +11,10 @@ from alerts.outbox import Attempt, Notice
 from alerts.render import RuleNote
 from monitor.events import Finding
 
+FINDINGS_SHOWN = 200
+API_MOST = 10_000
+"""More than this are not answered at once."""
+
 
 def incident_page(
     incident: Incident,
@@ -25,11 +29,11 @@ def incident_page(
     return join(
         el("p", el("a", "← all incidents", href="/"), cls="back"),
         el("h1", title, " ", standing(incident)),
-        el("p", incident.title, cls="lead"),
+        el("p", words.arrows(incident.title), cls="lead"),
         facts(_incident_facts(incident, now)),
         join() if example is None else el("section", el("h2", "An example"), finding_card(example, [])),
         _what_to_do(note),
-        el("section", el("h2", "Findings"), findings_table(findings, heard=True)),
+        el("section", el("h2", "Findings"), _beyond(incident, len(findings)), findings_table(findings, heard=True)),
         el("section", el("h2", "Notices"), _told_story(notices)),
     )
 
@@ -45,6 +49,15 @@ def _incident_facts(i: Incident, now: int) -> list[tuple[str, str]]:
         ("first", words.instant(i.first_at)),
         ("last", f"{words.instant(i.last_at)} (heard {words.ago(i.last_heard, now)})"),
     ]
+
+
+def _beyond(i: Incident, shown: int) -> Html:
+    """What to say when not all findings are shown."""
+    known = i.count + i.possible + i.cannot_tell + i.withdrawn
+    if known <= shown:
+        return join()
+    all_of_them = f"/api/findings.json?limit={min(known, API_MOST)}&incident={i.id}"
+    return el("p", f"The newest {shown:,} of {known:,} findings; ", el("a", "all as JSON", href=all_of_them), ".")
 
 
 def _what_to_do(note: RuleNote | None) -> Html:

@@ -48,11 +48,17 @@ def path(*parts: str) -> str:
 
 
 def table(heads: Iterable[tuple[str, str]], rows: Iterable[Iterable[Child]], *, cls: str = "") -> Html:
-    """A table; each head is (title, class of its column)."""
+    """A table; each head is (title, class of its column); cells repeat it for screens too narrow for columns."""
     columns = list(heads)
     head = el("tr", [el("th", title, cls=kind or None, scope="col") for title, kind in columns])
     body = [
-        el("tr", [el("td", cell, cls=kind or None) for cell, (_, kind) in zip(row, columns, strict=True)])
+        el(
+            "tr",
+            [
+                el("td", cell, cls=kind or None, data_head=title)
+                for cell, (title, kind) in zip(row, columns, strict=True)
+            ],
+        )
         for row in rows
     ]
     return el("div", el("table", el("thead", head), el("tbody", body), cls=cls or None), cls="wide")

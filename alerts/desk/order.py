@@ -5,11 +5,15 @@ from __future__ import annotations
 from alerts import words
 from alerts.desk.chart import chart, timeline
 from alerts.desk.markup import Html, el, facts, join, table
-from alerts.desk.pieces import NUMBER, chip, order_link, state_chip, where
+from alerts.desk.pieces import DASH, NUMBER, or_dash, order_link, standing_of, where
 from alerts.ledger import Revision
-from monitor.events import Execution, Finding, Step
+from monitor.events import Execution, Finding, Step, Tie
 
 NOT_STATED = "not stated"
+TIES: dict[Tie, str] = {
+    "before": "a quote of the very instant does not count",
+    "at-or-before": "a quote of the very instant counts",
+}
 
 
 def order_page(order: str, findings: list[tuple[Finding, list[Revision]]], executions: list[Execution]) -> Html:
@@ -18,10 +22,22 @@ def order_page(order: str, findings: list[tuple[Finding, list[Revision]]], execu
     return join(
         el("p", el("a", "← all incidents", href="/"), cls="back"),
         el("h1", "Order ", el("code", order)),
+        el("p", _ordered(order, steps, findings, executions), cls="lead"),
         el("section", el("h2", "Its story beside the NBBO"), chart(steps), _steps(steps)),
         el("section", el("h2", "Findings"), [finding_card(f, r) for f, r in findings] or _nothing_found()),
         el("section", el("h2", "Executions"), _executions(executions)),
     )
+
+
+def _ordered(
+    order: str, steps: list[Step], findings: list[tuple[Finding, list[Revision]]], executions: list[Execution]
+) -> str:
+    """What was ordered, through whom, and on which day."""
+    about: Finding | Execution = findings[0][0] if findings else executions[0]
+    quantity = next((s.qty for s in steps if s.order_id == order and s.qty is not None), None)
+    side = "order in" if about.side is None else about.side.replace("_", " ")
+    what = f"{side} {about.symbol}" if quantity is None else f"{side} {words.shares(quantity)} {about.symbol}"
+    return f"{what} · {where(None, about.vendor, about.session)}"
 
 
 def finding_card(finding: Finding, revisions: list[Revision]) -> Html:
@@ -30,19 +46,20 @@ def finding_card(finding: Finding, revisions: list[Revision]) -> Html:
     evidence = [(name, value) for name, value in words.evidence(finding.evidence)]
     return el(
         "article",
-        el("h3", finding.title, " ", chip(finding.certainty), " ", state_chip(finding)),
-        el("p", finding.reason, cls="lead"),
+        el("h3", words.arrows(finding.title), " ", standing_of(finding)),
+        el("p", words.arrows(finding.reason), cls="lead"),
         facts(
             [
                 ("order", order_link(finding.order_id)),
-                ("what", f"{words.side(finding)} · {finding.subject.replace('->', ' → ')}"),
+                ("what", f"{words.side(finding)} · {words.arrows(finding.subject)}"),
                 ("when", words.instant(finding.at)),
                 ("where", where(finding.venue, finding.vendor, finding.session)),
                 ("cost", NOT_STATED if finding.cost is None else words.money(finding.cost)),
-                ("limit", f"{limit.name.replace('_', ' ')} = {limit.value}"),
+                ("limit", join(el("code", limit.name), f" = {limit.value}")),
                 ("authority", f"{limit.approved_by}, since {limit.effective} (policy {limit.policy}): {limit.reason}"),
                 ("review factor", f"FINRA 5310.09: {finding.factor}"),
-                ("rule", f"{finding.rule} version {finding.rule_version}, quotes of equal time: {finding.tie}"),
+                ("rule", f"{finding.rule} version {finding.rule_version}"),
+                ("tie rule", f"{finding.tie}: {TIES[finding.tie]}"),
             ]
         ),
         el("h4", "Evidence"),
@@ -83,17 +100,23 @@ def _step_row(s: Step, before: Step | None) -> list[Html | str]:
     quote = s.quote
     return [
         s.what,
-        el("time", words.clock(s.at)),
+        join(el("time", words.clock(s.at)), _day_begun(s, before)),
         "" if before is None else words.duration(s.at - before.at),
         s.clock,
         el("code", s.order_id),
-        "–" if s.venue is None else s.venue,
-        "–" if s.qty is None else words.shares(s.qty),
-        "–" if s.price is None else words.price(s.price),
-        "–" if quote is None or quote.bid is None else words.price(quote.bid),
-        "–" if quote is None or quote.ask is None else words.price(quote.ask),
+        or_dash(s.venue),
+        DASH if s.qty is None else words.shares(s.qty),
+        DASH if s.price is None else words.price(s.price),
+        DASH if quote is None or quote.bid is None else words.price(quote.bid),
+        DASH if quote is None or quote.ask is None else words.price(quote.ask),
         "not joined" if quote is None else quote.state.replace("_", " "),
     ]
+
+
+def _day_begun(s: Step, before: Step | None) -> Html:
+    """The day of the first step, and of each on a day later than the one before."""
+    day = words.day(s.at)
+    return join() if before is not None and words.day(before.at) == day else el("small", day)
 
 
 def _executions(executions: list[Execution]) -> Html:
@@ -101,13 +124,14 @@ def _executions(executions: list[Execution]) -> Html:
         return el("p", "None is kept for this order.", cls="empty")
     heads = [
         ("execution", ""), ("state", ""), ("time (UTC)", ""), ("venue", ""), ("shares", NUMBER), ("price", NUMBER),
-        ("effective spread", NUMBER), ("quoted spread", NUMBER), ("improvement", NUMBER), ("E/Q", NUMBER), ("NBBO", ""),
+        ("effective spread", NUMBER), ("quoted spread", NUMBER), ("improvement a share", NUMBER), ("E/Q", NUMBER),
+        ("NBBO", ""),
     ]  # fmt: skip
     rows: list[list[Html | str]] = [
         [
             el("code", x.exec_id), x.state + (", late" if x.late else ""), el("time", words.clock(x.at)),
-            words.named(x.venue), words.shares(x.qty), words.price(x.price), _score(x.effective_spread),
-            _score(x.quoted_spread), _score(x.price_improvement), "–" if x.eq_ratio is None else f"{x.eq_ratio:.0%}",
+            or_dash(x.venue), words.shares(x.qty), words.price(x.price), _score(x.effective_spread),
+            _score(x.quoted_spread), _score(x.price_improvement), DASH if x.eq_ratio is None else f"{x.eq_ratio:.0%}",
             x.quote_state.replace("_", " "),
         ]
         for x in executions
@@ -116,4 +140,4 @@ def _executions(executions: list[Execution]) -> Html:
 
 
 def _score(nano: int | None) -> str:
-    return "–" if nano is None else words.price(nano)
+    return DASH if nano is None else words.dollars(nano)

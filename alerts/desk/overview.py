@@ -7,19 +7,27 @@ from msgspec import Struct
 from alerts import words
 from alerts.desk import line
 from alerts.desk.markup import Html, el, join, path, table
-from alerts.desk.pieces import NUMBER, aside, chip, findings_table, order_link, standing
+from alerts.desk.pieces import DASH, NUMBER, aside, chip, findings_table, or_dash, order_link, standing
 from alerts.incidents import Incident, State
 from alerts.ledger import Unreadable
 from alerts.notify import Told
 from alerts.outbox import Notice
+from alerts.render import OPENING
 from monitor.events import Finding, LineHealth
 from monitor.settings import Link
+
+INCIDENTS_SHOWN = 200
+AWAY = "What is shown is as it was told last. Nothing is lost: all goes on by itself when Kafka answers again."
+WAITING = "Notices wait until they are delivered; this page shows every incident meanwhile."
 
 
 class Overview(Struct, frozen=True, kw_only=True):
     """What the first page shows."""
 
     incidents: list[Incident]
+    """All of them, the most urgent first."""
+    orders: int
+    """Orders in those that are open, each once."""
     told: dict[str, Told]
     findings: list[Finding]
     health: list[LineHealth]
@@ -38,7 +46,7 @@ def overview(seen: Overview, now: int) -> Html:
     """The first page."""
     return join(
         _status(seen, now),
-        el("section", el("h2", "Incidents"), _incidents(seen, now)),
+        el("section", el("h2", "Incidents"), _beyond(seen), _incidents(seen, now)),
         el("section", el("h2", "Newest findings"), findings_table(seen.findings, bool(seen.health))),
         el("section", el("h2", "The line"), line.section(seen.health, seen.latencies, now)),
         el("section", el("h2", "Notices"), _notices(seen)),
@@ -48,21 +56,45 @@ def overview(seen: Overview, now: int) -> Html:
 
 
 def _status(seen: Overview, now: int) -> Html:
-    open_now = [i for i in seen.incidents if i.state is not State.OVER and i.count > 0]
+    open_now = open_incidents(seen.incidents)
     troubled = {name: why for name, why in seen.channels.items() if why is not None}
     heard = max((h.wall for h in seen.health), default=None)
     tiles = [
-        _tile(
-            str(len(open_now)) if seen.health or seen.incidents else "–", "open incidents", "bad" if open_now else ""
-        ),
-        _tile(str(sum(i.orders for i in open_now)) if open_now else "–", "orders in them", ""),
+        _tile(_open_word(seen, len(open_now)), "open incidents", "bad" if open_now else ""),
+        _tile(f"{seen.orders:,}" if open_now else DASH, "orders in them", ""),
         _tile("never" if heard is None else words.ago(heard, now), "worker last heard", line.freshness(heard, now)),
+        _tile(*_named(line.behind(seen.health), "behind, at most")),
+        _tile(*_named(line.sessions_up(seen.health), "FIX sessions")),
         _tile("away" if seen.kafka is not None else "reading", "Kafka", "bad" if seen.kafka is not None else "good"),
         _tile(_channels_word(seen.channels), "notices", "bad" if troubled else ("good" if seen.channels else "")),
     ]
-    notes = [el("p", f"Kafka: {seen.kafka}", cls="trouble")] if seen.kafka is not None else []
-    notes += [el("p", f"{name}: {why}", cls="trouble") for name, why in troubled.items()]
+    notes = [el("p", f"Kafka: {seen.kafka}. {AWAY}", cls="trouble")] if seen.kafka is not None else []
+    notes.append(line.warnings(seen.health, now))
+    notes += [el("p", f"{name}: {why}. {WAITING}", cls="trouble") for name, why in troubled.items()]
     return join(el("div", tiles, cls="tiles"), notes)
+
+
+def open_incidents(incidents: list[Incident]) -> list[Incident]:
+    """Those with something confirmed that are not over."""
+    return [i for i in incidents if i.state is not State.OVER and i.count > 0]
+
+
+def _open_word(seen: Overview, n: int) -> str:
+    return f"{n:,}" if seen.health or seen.incidents else DASH
+
+
+def _named(said: tuple[str, str], name: str) -> tuple[str, str, str]:
+    value, cls = said
+    return value, name, cls
+
+
+def _beyond(seen: Overview) -> Html:
+    """What to say when not all incidents are shown."""
+    n = len(seen.incidents)
+    if n <= INCIDENTS_SHOWN:
+        return join()
+    said = f"The {INCIDENTS_SHOWN:,} most urgent of {n:,}; "
+    return el("p", said, el("a", "all as JSON", href="/api/incidents.json"), ".")
 
 
 def _channels_word(channels: dict[str, str | None]) -> str:
@@ -86,25 +118,26 @@ def _incidents(seen: Overview, now: int) -> Html:
         return el("p", "No incidents: the worker is heard, and no rule has found anything.", cls="empty")
     heads = [
         ("state", ""), ("what", ""), ("venue", ""), ("vendor", ""), ("session", ""), ("orders", NUMBER),
-        ("shares", NUMBER), ("cost", NUMBER), ("not counted", ""), ("last", "when"), ("told", "when"),
+        ("shares", NUMBER), ("cost", NUMBER), ("not counted", ""), ("last found", "soft"), ("told", "soft"),
     ]  # fmt: skip
-    return table(heads, [_incident_row(i, seen.told.get(i.id), now) for i in seen.incidents], cls="incidents")
+    shown = seen.incidents[:INCIDENTS_SHOWN]
+    return table(heads, [_incident_row(i, seen.told.get(i.id), now) for i in shown], cls="incidents")
 
 
 def _incident_row(i: Incident, told: Told | None, now: int) -> list[Html | str]:
-    what = el("a", i.title, href=path("incident", i.id))
+    what = el("a", words.arrows(i.title), href=path("incident", i.id))
     return [
         standing(i),
         join(what, el("small", i.cause.rule.replace("_", " "), ", for example ", order_link(i.example_order))),
-        words.named(i.cause.venue),
-        words.named(i.cause.vendor),
+        or_dash(i.cause.venue),
+        or_dash(i.cause.vendor),
         i.cause.session,
         f"{i.orders:,}",
-        "–" if i.shares is None else words.shares(i.shares),
-        "–" if i.cost is None else words.money(i.cost),
+        DASH if i.shares is None else words.shares(i.shares),
+        DASH if i.cost is None else words.money(i.cost),
         aside(i),
         words.ago(i.last_heard, now),
-        "not told" if told is None else f"{told.reason.value}, {words.ago(told.at, now)}",
+        "not told" if told is None else f"{OPENING[told.reason].lower()}, {words.ago(told.at, now)}",
     ]
 
 

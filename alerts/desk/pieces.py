@@ -8,6 +8,7 @@ from alerts.incidents import Incident, State
 from monitor.events import Finding
 
 NUMBER = "num"
+DASH = "–"
 
 
 def chip(word: str) -> Html:
@@ -35,8 +36,14 @@ def aside(i: Incident) -> str:
 
 
 def where(venue: str | None, vendor: str | None, session: str) -> str:
-    """Venue, vendor and session in one line."""
-    return f"venue {words.named(venue)} · vendor {words.named(vendor)} · session {session}"
+    """Venue, vendor and session in one line; what the cause does not have is left out."""
+    named = (("venue", venue), ("vendor", vendor), ("session", session))
+    return " · ".join(f"{name} {value}" for name, value in named if value is not None)
+
+
+def or_dash(value: str | None) -> str:
+    """The value of a cell, or a dash where there is none."""
+    return DASH if value is None else value
 
 
 def findings_table(findings: list[Finding], heard: bool) -> Html:
@@ -55,18 +62,20 @@ def findings_table(findings: list[Finding], heard: bool) -> Html:
     rows: list[list[Html | str]] = [
         [
             join(el("time", words.clock(f.at // 10**6 * 10**6)), el("small", words.day(f.at))),
-            join(chip(f.certainty), " ", state_chip(f)),
-            f.title,
+            standing_of(f),
+            words.arrows(f.title),
             join(order_link(f.order_id), el("small", words.side(f))),
-            words.named(f.venue),
-            el("span", f"{f.limit.name.replace('_', ' ')} = {f.limit.value}", cls="limit"),
-            "–" if f.cost is None else words.money(f.cost),
+            or_dash(f.venue),
+            el("span", f"{words.unitless(f.limit.name)} = {f.limit.value}", cls="limit"),
+            DASH if f.cost is None or f.state == "withdrawn" else words.money(f.cost),
         ]
         for f in findings
     ]
     return table(heads, rows)
 
 
-def state_chip(finding: Finding) -> Html:
-    """Whether a finding was amended or withdrawn."""
-    return join() if finding.state == "raised" else chip(finding.state)
+def standing_of(finding: Finding) -> Html:
+    """How sure a finding is and whether it was amended; of one that was withdrawn only that."""
+    if finding.state == "withdrawn":
+        return chip(finding.state)
+    return join(chip(finding.certainty), join() if finding.state == "raised" else join(" ", chip(finding.state)))

@@ -11,20 +11,21 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from alerts import metrics
+from alerts import metrics, words
 from alerts.courier import Courier, troubles
 from alerts.desk import page
-from alerts.desk.incident import incident_page
+from alerts.desk.incident import API_MOST, incident_page
+from alerts.desk.incident import FINDINGS_SHOWN as INCIDENT_FINDINGS_SHOWN
 from alerts.desk.markup import Html
 from alerts.desk.order import order_page
-from alerts.desk.overview import Overview, overview
+from alerts.desk.overview import Overview, open_incidents, overview
 from alerts.incidents import Incident
 from alerts.inlet import Inlet
 from alerts.office import Office
 from alerts.outbox import Notice
 from monitor.settings import Alert
 
-FINDINGS_SHOWN, NOTICES_SHOWN, INCIDENTS_SHOWN, UNREADABLE_SHOWN = 15, 15, 200, 10
+FINDINGS_SHOWN, NOTICES_SHOWN, UNREADABLE_SHOWN = 15, 15, 10
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KAFKA_AWAY_NS = 30_000_000_000
 STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
@@ -95,8 +96,11 @@ class Desk:
 
     async def _overview(self, request: web.Request) -> web.Response:
         now, office = self._now(), self._office
+        incidents = office.all_incidents(now)
+        open_now = open_incidents(incidents)
         seen = Overview(
-            incidents=office.all_incidents(now)[:INCIDENTS_SHOWN],
+            incidents=incidents,
+            orders=office.incidents.orders(i.id for i in open_now),
             told=office.told,
             findings=office.ledger.newest_findings(FINDINGS_SHOWN),
             health=list(office.health.values()),
@@ -107,7 +111,7 @@ class Desk:
             kafka=self._kafka_trouble(now),
             links=self._alert.links,
         )
-        return _html(request, "Incidents", overview(seen, now), now)
+        return _html(request, words.many(len(open_now), "open incident"), overview(seen, now), now)
 
     async def _incident(self, request: web.Request) -> web.Response:
         now, office = self._now(), self._office
@@ -117,7 +121,7 @@ class Desk:
         body = incident_page(
             incident,
             office.notes.get(incident.cause.rule),
-            office.ledger.findings_of(incident.id, 200),
+            office.ledger.findings_of(incident.id, INCIDENT_FINDINGS_SHOWN),
             [(n, office.outbox.attempts(n.key)) for n in office.outbox.notices_of(incident.id)],
             office.ledger.finding(incident.example),
             now,
@@ -142,7 +146,7 @@ class Desk:
         if not limit.isdecimal():
             raise web.HTTPBadRequest(text="limit must be a whole number\n")
         incident = request.query.get("incident")
-        most = min(int(limit), 10_000)
+        most = min(int(limit), API_MOST)
         ledger = self._office.ledger
         return _json(ledger.newest_findings(most) if incident is None else ledger.findings_of(incident, most))
 

@@ -17,18 +17,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from alerts.channels.slack import Webhook
 from alerts.courier import Courier
 from alerts.desk.chart import chart, ticks, timeline
-from alerts.desk.line import percentile
+from alerts.desk.incident import FINDINGS_SHOWN as INCIDENT_FINDINGS_SHOWN
+from alerts.desk.line import MEANING, percentile
+from alerts.desk.overview import INCIDENTS_SHOWN
 from alerts.desk.server import Desk
 from alerts.incidents import Pace
 from alerts.inlet import Inlet
 from alerts.ledger import Ledger
 from alerts.measures import Measures, hops
+from alerts.metrics import LINE_COUNTS
 from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from monitor import wire
+from monitor import policy_file, wire
+from monitor.engine import Engine, EngineConfig
 from monitor.settings import Alert, Kafka, Link
+from rules import RULES
 
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\u202e"
 NOTE = RuleNote(title="Slow order", runbook="1. Which hop?", blind_to="halts")
@@ -162,6 +167,74 @@ async def test_hostile_text_stays_text(page: Page) -> None:
         assert re.findall(r"<script[^>]*>", text) == ['<script src="/static/live.js" defer="defer">']
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+async def test_what_is_wrong_with_the_line_stands_before_everything_else(page: Page) -> None:
+    page.say("findings", finding())
+    page.say("line", health(sessions={"DROP1": "down", "DROP2": "up"}), health(1, silent=("nbbo",), wall=NOW - 60 * S))
+    _, text, _ = await page.get("/")
+    first = text[: text.index("<h2>Incidents</h2>")]
+    for part in ("FIX session DROP1 is down", "silent: nbbo", "Partition 1 was last heard 1 min ago", "1 of 2 up"):
+        assert part in first
+
+
+async def test_the_line_is_as_far_behind_as_the_slowest_partition_of_sources_that_spoke(page: Page) -> None:
+    page.say("line", health(), health(1, watermark=NOW - 21 * S))
+    _, text, _ = await page.get("/")
+    assert re.search(r'class="tile bad"><b>20 s</b><span>behind', text)
+    page.say("line", health(1, wall=NOW, watermark=None))
+    assert re.search(r'class="tile bad"><b>waiting</b>', (await page.get("/"))[1])
+
+
+async def test_incidents_beyond_those_shown_are_counted_and_said(page: Page) -> None:
+    page.say("findings", *(finding(f"C{i}", venue=f"V{i:03d}") for i in range(INCIDENTS_SHOWN + 50)))
+    page.say("line", health())
+    _, text, _ = await page.get("/")
+    assert f"<b>{INCIDENTS_SHOWN + 50}</b><span>open incidents" in text
+    assert f"The {INCIDENTS_SHOWN} most urgent of {INCIDENTS_SHOWN + 50}" in text
+
+
+async def test_an_order_in_two_incidents_is_one_order(page: Page) -> None:
+    page.say("findings", finding("C1", id="a"), finding("C1", id="b", rule="poor_fill"), finding("C2", id="c"))
+    assert "<b>2</b><span>orders in them" in (await page.get("/"))[1]
+
+
+async def test_findings_beyond_those_shown_are_said(page: Page) -> None:
+    page.say("findings", *(finding(f"C{i}") for i in range(INCIDENT_FINDINGS_SHOWN + 1)))
+    (incident,) = page.office.incidents.ids()
+    _, text, _ = await page.get(f"/incident/{incident}")
+    assert f"The newest {INCIDENT_FINDINGS_SHOWN} of {INCIDENT_FINDINGS_SHOWN + 1} findings" in text
+    assert f"/api/findings.json?limit={INCIDENT_FINDINGS_SHOWN + 1}&amp;incident={incident}" in text
+
+
+async def test_what_was_withdrawn_is_not_called_confirmed_and_costs_nothing(page: Page) -> None:
+    page.say("findings", finding(cost=4_500_000_000, state="withdrawn"))
+    _, text, _ = await page.get("/")
+    row = text[text.index("<h2>Newest findings</h2>") : text.index("<h2>The line</h2>")]
+    assert "withdrawn" in row
+    assert "confirmed" not in row
+    assert "$4.50" not in row
+
+
+async def test_an_order_page_says_what_was_ordered_and_on_which_day(page: Page) -> None:
+    page.say("findings", finding(steps=(*steps("C1"), *steps("C1", T0 + 86_400 * S))))
+    _, text, _ = await page.get("/order/C1")
+    assert "buy 300 IBM · vendor ACME · session DROP1" in text
+    assert text.count("<small>2025-11-24</small>") == 1
+    assert text.count("<small>2025-11-25</small>") == 1
+
+
+async def test_a_cause_without_a_venue_names_none(page: Page) -> None:
+    page.say("findings", finding(venue=None))
+    (incident,) = page.office.incidents.ids()
+    for path in ("/", f"/incident/{incident}", "/order/C1"):
+        assert "unknown" not in (await page.get(path))[1]
+
+
+async def test_every_count_of_the_worker_has_words(page: Page) -> None:
+    kinds = {*Engine(policy_file.load(None), RULES, EngineConfig()).counts, "dead_letters", "lost_messages", "holes"}
+    assert kinds <= set(MEANING)
+    assert kinds <= set(LINE_COUNTS)
 
 
 async def test_unchanged_pages_are_not_sent_again(page: Page) -> None:

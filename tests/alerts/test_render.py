@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 
 import pytest
-from alert_samples import MS, finding, gathered_one
+from alert_samples import MS, T0, S, finding, gathered_one
 
 from alerts import words
 from alerts.notify import Reason
@@ -31,7 +32,45 @@ def test_it_says_what_how_sure_how_much_where_whose_limit_and_what_to_do() -> No
         assert part in made.body
         assert part.replace("->", "-&gt;") in json.dumps(made.blocks, ensure_ascii=False)
     assert "https://desk.example/incident/" in made.body
-    assert made.subject == "[warning] New: Slow order at ARCX (ACME): 1 order"
+    assert made.subject == "[warning] New: Slow order at ARCX (ACME): 1 order, cost $4.50"
+
+
+def test_it_is_read_from_the_top_what_how_many_since_when_link_what_to_do_and_then_the_evidence() -> None:
+    f = finding(venue=None, title="receipt->route took 400 ms, limit 100 ms")
+    made = message(gathered_one([f]), f, NOTE, Reason.FIRST, "https://desk.example")
+    assert made.subject == "[warning] New: Slow order (ACME): 1 order"
+    order = [
+        "What      receipt → route took 400 ms, limit 100 ms",
+        "How many  1 order, 1 symbol, 300 shares, cost not stated",
+        "Since     2025-11-24 14:00:00.314 UTC\n",
+        "Where     vendor ACME, session DROP1",
+        "Open the incident: https://desk.example/incident/",
+        "What to do",
+        "\nEvidence\n",
+        "Times are UTC",
+    ]
+    assert [made.body.index(part) for part in order] == sorted(made.body.index(part) for part in order)
+    assert "unknown" not in made.body
+    assert made.slack.splitlines()[1:3] == [
+        "receipt → route took 400 ms, limit 100 ms",
+        "1 order, 1 symbol, 300 shares, cost not stated",
+    ]
+
+
+def test_of_several_it_says_since_when_and_shows_the_worst_or_where_there_is_no_cost_the_first() -> None:
+    cheap, dear = finding(cost=10), finding("C2", cost=2_000_000_000, title="the dear one", at=T0 + 5 * S)
+    made = message(gathered_one([cheap, dear]), dear, NOTE, Reason.GREW, None)
+    assert "The worst  the dear one" in made.body
+    assert "Since      2025-11-24 14:00:00.314 UTC, the last 2025-11-24 14:00:05 UTC" in made.body
+    assert "Evidence of the worst\n" in made.body
+    assert made.subject == "[warning] Still growing: Slow order at ARCX (ACME): 2 orders, cost $2.00"
+    slow = [finding(), finding("C2", at=T0 + 5 * S)]
+    assert "The first  Slow ack" in message(gathered_one(slow), slow[0], NOTE, Reason.GREW, None).body
+
+
+def test_evidence_beyond_what_is_shown_is_said() -> None:
+    f = finding(evidence={f"fact_{i}": i for i in range(20)})
+    assert re.search(r"more +8 on the page", message(gathered_one([f]), f, NOTE, Reason.FIRST, None).body)
 
 
 def test_hostile_text_cannot_mention_link_or_add_a_header() -> None:
@@ -104,8 +143,9 @@ def test_evidence_reads_its_unit_from_its_name() -> None:
         "size_shares": 300, "eq_ratio": 3.5, "same_clock": True, "quote_at_ns": None, "declared": "ARCX",
     }  # fmt: skip
     assert words.evidence(facts) == [
-        ("dwell", "3 ms"), ("routed at", "2025-11-24 14:00:00.002 UTC"), ("bid", "187.05"), ("size (shares)", "300"),
-        ("eq ratio", "3.5"), ("same clock", "yes"), ("quote at", "unknown"), ("declared", "ARCX"),
+        ("dwell", "3 ms"), ("routed at", "2025-11-24 14:00:00.002 UTC"), ("bid", "$187.05"), ("size (shares)", "300"),
+        ("E/Q (effective over quoted spread)", "350%"), ("same clock", "yes"), ("quote at", "unknown"),
+        ("declared", "ARCX"),
     ]  # fmt: skip
 
 
