@@ -71,7 +71,7 @@ def _at_execution(seen: Observation, fill: Fill, limits: Limits) -> Verdict:
     if excess <= tolerance:
         return Verdict(subject=subject, fires=False, reason="within the NBBO at execution")
     judged = certainty.beyond(side, fill.price, tolerance, seen.window)
-    title = f"{_did(side, fill)} {dollars(excess)} outside the NBBO {_shown(seen.quote)} at execution"
+    title = f"{_did(side, fill)} {dollars(excess)} a share outside the NBBO {_shown(seen.quote)} at execution"
     return _fires(seen, fill, subject, title, "outside_tolerance_usd", limits.outside_tolerance_usd, excess, judged)
 
 
@@ -89,7 +89,7 @@ def _at_receipt(seen: Observation, fill: Fill, received: Moment, limits: Limits)
         judged = Judged("possible", "the type of the order was not reported: one that rested may fill worse")
     else:
         judged = certainty.beyond(side, fill.price, tolerance, received.window)
-    title = f"{_did(side, fill)} {dollars(excess)} worse than the NBBO {_shown(received.quote)} at receipt"
+    title = f"{_did(side, fill)} {dollars(excess)} a share worse than the NBBO {_shown(received.quote)} at receipt"
     return _fires(seen, fill, subject, title, "receipt_tolerance_usd", limits.receipt_tolerance_usd, excess, judged)
 
 
@@ -188,7 +188,7 @@ def _excess(side: Side, price: int, quote: Quote) -> int:
 
 
 def _did(side: Side, fill: Fill) -> str:
-    return f"{'Bought' if side == 'buy' else 'Sold'} {fill.qty.normalize():f} at {dollars(fill.price)},"
+    return f"{'Bought' if side == 'buy' else 'Sold'} {fill.qty.normalize():,f} at {dollars(fill.price)},"
 
 
 def _shown(quote: Quote) -> str:
