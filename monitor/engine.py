@@ -10,7 +10,8 @@ One engine per partition, used by the worker and by replay alike: live equals re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -19,17 +20,24 @@ from monitor import snapshot
 from monitor.blocks import Block
 from monitor.book import NO_QUOTE, Book, quote_of
 from monitor.certainty import budget
-from monitor.events import Ended, Filled, OrderKind, Received, Report, ReportLine, SessionEvent, Tick, Tie
+from monitor.events import Ended, Filled, OrderKind, Received, ReportLine, SessionEvent, Tick, Tie
+from monitor.joined import Joined
+from monitor.joined import Output as Output
 from monitor.ledger import Ledger
 from monitor.orders import Order
 from monitor.policy import Policy
 from monitor.sequencer import Held, Sequencer
 from monitor.sessions import Sessions
-from monitor.stories import Joined, Output, Stories
+from monitor.stories import Stories
 from rules.rule import Rule
 
 QUOTE_CLOCK = "quotes"
 """Names the quotes' clock among the policy's budgets."""
+
+
+_WORDS = (Tick, Ended)
+_WINDOWED = (Filled, Received)
+"""Kinds of events that are compared with all quotes within the clocks' errors."""
 
 
 class EngineConfig(Struct, frozen=True, kw_only=True):
@@ -50,6 +58,18 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     """Events beyond which the oldest are judged without a quote: they cannot tell."""
 
 
+class Spans(dict[str, int]):
+    """By clock: how much one of its times and one of the quotes' may differ in truth, either way; worked out once."""
+
+    def __init__(self, budgets: Mapping[str, int]) -> None:
+        super().__init__()
+        self._budgets = budgets
+
+    def __missing__(self, clock: str) -> int:
+        self[clock] = span = budget(self._budgets, clock) + budget(self._budgets, QUOTE_CLOCK)
+        return span
+
+
 class Engine:
     """Sequence → join → rules → findings."""
 
@@ -65,7 +85,9 @@ class Engine:
         self.ledger = Ledger(config.closed_kept, config.open_most)
         self.stories = Stories(policy, rules, config.tie, self.ledger)
         self.known = Sessions()
-        self._spans: dict[str, int] = {}
+        self.verdicts = self.stories.verdicts
+        self._future = math.inf if config.future_ns is None else config.future_ns
+        self._span = Spans(policy.budgets)
         self.counted = dict.fromkeys(
             ("reports", "quotes", "duplicates", "overflowed", "future_reports", "late_quotes"), 0
         )
@@ -114,13 +136,17 @@ class Engine:
 
     def report(self, event: ReportLine) -> None:
         """Hold one event of reports; a tick or an end is heeded at once."""
-        if isinstance(event, Tick):
-            self.sequencer.tick(event.source, "reports", event.at)
-        elif isinstance(event, Ended):
-            self.sequencer.end(event.source, "reports", event.at)
+        if isinstance(event, _WORDS):
+            self._promised(event)
         else:
             self.counted["reports"] += 1
             self.sequencer.hold(event)
+
+    def _promised(self, event: Tick | Ended) -> None:
+        if isinstance(event, Tick):
+            self.sequencer.tick(event.source, "reports", event.at)
+        else:
+            self.sequencer.end(event.source, "reports", event.at)
 
     def block(self, block: Block, token: int) -> None:
         """Hold one block of quotes; ``token`` is where it can be read again."""
@@ -159,7 +185,7 @@ class Engine:
         newest = self.sequencer.newest()
         if newest is not None:
             self._judge(newest, all_of_it=True)
-        self.stories.ring(None, self._heard)
+        self.verdicts.ring(None, self._heard)
         return self.stories.take_output()
 
     def first_unsettled(self) -> int | None:
@@ -196,34 +222,36 @@ class Engine:
         settled = self.settled
         until = until if settled is None else max(until, settled)
         events = self.sequencer.release(None if all_of_it else until)
-        self._tell(events, self._joined([e for e in events if isinstance(e, Report)], settled))
+        if events:
+            self._tell(events, self._joined([e for e in events if not isinstance(e, SessionEvent)], settled))
         self.settled = until
-        self.stories.ring(until, self._heard)
+        self.verdicts.ring(until, self._heard)
         self.book.settle(until)
 
     def _judge_blindly(self, until: int) -> None:
         """Too many events wait: the oldest are judged as if there were no quotes."""
         events = self.sequencer.release(until)
         self.counted["overflowed"] += len(events)
-        self._tell(events, [Joined(e, NO_QUOTE, None) for e in events if isinstance(e, Report)])
+        self._tell(events, [Joined(e, NO_QUOTE, None) for e in events if not isinstance(e, SessionEvent)])
         self.settled = until if self.settled is None else max(until, self.settled)
 
     def _tell(self, events: list[Held], joined: list[Joined]) -> None:
         """Events and silences in the order of their times; a silence broken at its very deadline was none."""
-        stories, alarms, each = self.stories, self.stories.alarms, iter(joined)
+        tell, alarms, each = self.stories.tell, self.verdicts.alarms, iter(joined)
         for event in events:
             if alarms.first < event.at:
-                stories.ring(self.sequencer.turn(event), self._heard)
+                self.verdicts.ring(self.sequencer.turn(event), self._heard)
             if isinstance(event, SessionEvent):
                 self.known.tell(event)
             else:
-                stories.tell(next(each))
+                tell(next(each))
 
     def _joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
         """Each event with the NBBO of its instant, all looked up together; late and impossible times have none."""
-        unknown = [self._is_unknown(event, settled) for event in events]
-        if not any(unknown):
+        earliest = -math.inf if settled is None else settled
+        if all(earliest <= e.at <= e.seen + self._future for e in events):
             return self._looked_up(events) if events else []
+        unknown = [self._is_unknown(event, settled) for event in events]
         asking = [event for event, is_unknown in zip(events, unknown, strict=True) if not is_unknown]
         found = iter(self._looked_up(asking) if asking else ())
         return [
@@ -239,10 +267,11 @@ class Engine:
         return settled is not None and event.at < settled
 
     def _looked_up(self, events: list[OrderKind]) -> list[Joined]:
+        span = self._span
         rows, windows = self.book.look(
             [e.symbol for e in events],
             [e.at for e in events],
-            [self._span(e.clock) if isinstance(e, (Filled, Received)) else -1 for e in events],
+            [span[e.clock] if isinstance(e, _WINDOWED) else -1 for e in events],
             inclusive=self.config.tie == "at-or-before",
         )
         stale, silent = self.policy.stale_after_ns, self.sequencer.quotes_silent_since()
@@ -250,14 +279,6 @@ class Engine:
             Joined(event, quote_of(row, event.at, stale, silent), window)
             for event, row, window in zip(events, rows, windows, strict=True)
         ]
-
-    def _span(self, clock: str) -> int:
-        """By how much a time of that clock and one of the quotes' may differ in truth, either way."""
-        span = self._spans.get(clock)
-        if span is None:
-            span = budget(self.policy.budgets, clock) + budget(self.policy.budgets, QUOTE_CLOCK)
-            self._spans[clock] = span
-        return span
 
     def _heard(self, order: Order, at: int) -> str | None:
         """Why silence about an order up to ``at`` proves nothing."""

@@ -56,6 +56,24 @@ class Family(Struct, kw_only=True, gc=False):
         """The customer's order."""
         return self.orders[self.root]
 
+    def upwards(self, order: Order) -> Iterator[Order]:
+        """The order, its parent, and so on."""
+        above: Order | None = order
+        while above is not None:
+            yield above
+            above = self.parent(above)
+
+    def downwards(self, order: Order) -> list[Order]:
+        """The order, its routes, theirs, and so on."""
+        line = [order]
+        for each in line:
+            line.extend(self.orders[child] for child in each.children if child in self.orders)
+        return line
+
+    def parent(self, order: Order) -> Order | None:
+        """The order above, where it is known."""
+        return None if order.parent_id is None else self.orders.get(order.parent_id)
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Family)
@@ -93,14 +111,16 @@ class Ledger:
 
     def take(self, event: OrderKind, known: Family | None) -> tuple[Family, Order]:
         """The order an event is about and its family, opened when not ``known`` and joined to its parent's."""
-        family = known
-        if family is None:
-            family = self._begin(event, event.order_id, named_only=False)
-        order = family.orders[event.order_id]
         parent = event.parent_id
-        if parent is not None and order.parent_id is None and parent != order.order_id:
-            family = self._join(event, order, family, parent)
-        return family, order
+        if known is None:
+            above = None if parent is None else self._of.get((event.symbol, parent))
+            if parent is not None and above is not None:
+                return above, self._adopt(event, above, parent)
+            known = self._begin(event, event.order_id, named_only=False)
+        order = known.orders[event.order_id]
+        if parent is not None and order.parent_id is None and parent != event.order_id:
+            known = self._join(event, order, known, parent)
+        return known, order
 
     def touch(self, family: Family, order: Order) -> None:
         """An order of the family has changed; when the family has finished or opened again it changes its queue."""
@@ -140,7 +160,7 @@ class Ledger:
 
     def snapshot(self) -> list[bytes]:
         """Every family's bytes, oldest first; what has not changed since the last time is not encoded again."""
-        families = sorted(self._families(), key=lambda f: f.since)
+        families = sorted(self.families(), key=lambda f: f.since)
         return [self._encoded(family) for family in families]
 
     def restore(self, families: list[bytes]) -> None:
@@ -155,24 +175,27 @@ class Ledger:
                 for exec_id in (*order.fills, *order.new_ids):
                     self.learn_execution(order.symbol, exec_id, order.order_id)
 
-    def alarms(self) -> Iterator[tuple[Family, str, int]]:
-        """Every alarm that is set."""
-        for family in self._families():
-            for key, at in family.alarms.items():
-                yield family, key, at
+    def families(self) -> Iterator[Family]:
+        """Every family that is remembered."""
+        for queue in (self._open, self._closed, self._flagged):
+            yield from queue.values()
 
     def _begin(self, event: OrderKind, order_id: str, *, named_only: bool) -> Family:
-        order = Order(
-            order_id=order_id,
-            symbol=event.symbol,
-            session=event.session,
-            since=event.at,
-            source=event.source,
-            named_only=named_only,
-        )
+        """A family of one order; an event that names it says when it began and where it is from."""
+        order = _order(event, order_id)
+        order.named_only = named_only
         family = Family(root=order_id, symbol=event.symbol, orders={order_id: order})
         self._of[event.symbol, order_id] = family
         return family
+
+    def _adopt(self, event: OrderKind, above: Family, parent_id: str) -> Order:
+        """A new order under a parent that is known."""
+        order = _order(event, event.order_id)
+        order.parent_id = parent_id
+        above.orders[parent_id].children.append(event.order_id)
+        above.orders[event.order_id] = order
+        self._of[event.symbol, event.order_id] = above
+        return order
 
     def _join(self, event: OrderKind, order: Order, family: Family, parent_id: str) -> Family:
         """Put an order and its routes under its parent; a loop of parents is not followed."""
@@ -187,14 +210,11 @@ class Ledger:
         above.orders.update(family.orders)
         above.told.update(family.told)
         above.alarms.update(family.alarms)
+        family.alarms.clear()
         for order_id in family.orders:
             self._of[event.symbol, order_id] = above
         credit(above, order, NOTHING)
         return above
-
-    def _families(self) -> Iterator[Family]:
-        for queue in (self._open, self._closed, self._flagged):
-            yield from queue.values()
 
     def _queue(self, family: Family) -> dict[int, Family]:
         if not family.finished:
@@ -215,11 +235,14 @@ class Ledger:
                 return
 
     def _forget(self, family: Family) -> None:
+        """No name leads to the family any more, and none of its alarms will ring."""
         self._bytes.pop(family.since, None)
+        family.alarms.clear()
         for order in family.orders.values():
             self._of.pop((order.symbol, order.order_id), None)
             for exec_id in (*order.fills, *order.new_ids):
                 self._unlearn_execution(order.symbol, exec_id, order.order_id)
+        family.orders.clear()
 
     def _unlearn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
         owners = self._execs.pop((symbol, exec_id), ())
@@ -240,12 +263,16 @@ def _is_finished(family: Family) -> bool:
     return True
 
 
+def _order(event: OrderKind, order_id: str) -> Order:
+    return Order(order_id=order_id, symbol=event.symbol, session=event.session, since=event.at, source=event.source)
+
+
 def credit(family: Family, order: Order, before: Decimal) -> None:
     """Carry a change of what an order has executed up to its parents; ``before`` is what it had executed."""
     change = executed(order) - before
-    while change != NOTHING and order.parent_id is not None and order.parent_id in family.orders:
-        parent = family.orders[order.parent_id]
+    parent = family.parent(order)
+    while change != NOTHING and parent is not None:
         had = executed(parent)
         parent.filled_below += change
         change = executed(parent) - had
-        order = parent
+        parent = family.parent(parent)

@@ -129,21 +129,20 @@ def names_another(order: Order, event: OrderKind) -> bool:
     execution of one that is over, is taken for a new order when it comes on another day and hours later; an order
     that is good till cancelled keeps its id over nights.
     """
-    if event.at // DAY_NS == order.since // DAY_NS:
-        return False
     before = order.done if type(event) is Filled else _opening(order, event)
-    if before is None or event.at - before.at < REUSED_AFTER_NS:
+    if before is None or event.at - before.at < REUSED_AFTER_NS or event.at // DAY_NS == order.since // DAY_NS:
         return False
     return order.done is not None or order.tif not in ("gtc", "gtd")
 
 
 def _opening(order: Order, event: OrderKind) -> Moment | None:
     """The moment that an event of the same kind has marked before."""
-    if type(event) is Received:
+    kind = type(event)
+    if kind is Received:
         return order.received
-    if type(event) is Routed:
+    if kind is Routed:
         return order.routed
-    return order.acked if type(event) is Acked else None
+    return order.acked if kind is Acked else None
 
 
 def executed(order: Order) -> Decimal:
@@ -157,8 +156,10 @@ def tell(order: Order, event: OrderKind, moment: Moment) -> None:
     if order.named_only:
         order.named_only = False
         order.session, order.source = event.session, event.source
-    order.side = order.side or event.side
-    order.vendor = order.vendor or event.vendor
+    if order.side is None:
+        order.side = event.side
+    if order.vendor is None:
+        order.vendor = event.vendor
     step = _STEPS.get(type(event))
     if step is not None:
         step(order, event, moment)

@@ -13,7 +13,7 @@ from monitor.blocks import Block
 from monitor.checkpoint import Checkpoint
 from monitor.doorkeeper import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
 from monitor.events import Execution, Finding, LineHealth, ReportLine
-from monitor.stories import Note
+from monitor.joined import Note
 
 Topic = Literal["reports", "nbbo"]
 

@@ -94,14 +94,17 @@ class Policy:
         self.version = file.version
         self.budgets: dict[str, int] = {clock: _ns(ms) for clock, ms in file.clocks.items()}
         self.stale_after_ns = _ns(file.quotes.stale_after_s * 1000)
-        self._periods = {rule.name: _Periods(file, rule) for rule in rules}
+        self._periods = {rule.name: Periods(file, rule) for rule in rules}
 
     def limits(
         self, rule: str, order_class: str | None, venue: str | None, vendor: str | None, symbol: str, at: int
     ) -> Settled:
         """Limits of ``rule`` for an event at ``at`` (ns UTC) and who approved them; `KeyError` for an unknown rule."""
-        scope = self._periods[rule].at(at)
-        return scope.everywhere or scope.of(order_class, venue, vendor, symbol)
+        return self._periods[rule].limits(order_class, venue, vendor, symbol, at)
+
+    def periods(self, rule: str) -> Periods:
+        """The limits of ``rule`` by themselves, for who asks again and again; `KeyError` for an unknown rule."""
+        return self._periods[rule]
 
 
 def parse(text: str, name: str, rules: Iterable[Rule]) -> Policy:
@@ -121,7 +124,7 @@ def parse(text: str, name: str, rules: Iterable[Rule]) -> Policy:
     return Policy(file, rules)
 
 
-class _Periods:
+class Periods:
     """The entries of one rule, in order of their dates."""
 
     def __init__(self, file: File, rule: Rule) -> None:
@@ -130,8 +133,16 @@ class _Periods:
         self._newest = self._starts[-1]
         self._scopes = [_Scope(file.version, entry, rule.limits, "") for entry in entries]
         self._before = _Scope(file.version, entries[0], rule.limits, ", applied to what happened before it")
+        self._everywhere = self._scopes[-1].everywhere
 
-    def at(self, at: int) -> _Scope:
+    def limits(self, order_class: str | None, venue: str | None, vendor: str | None, symbol: str, at: int) -> Settled:
+        """As `Policy.limits`."""
+        if self._everywhere is not None and at >= self._newest:
+            return self._everywhere
+        scope = self._at(at)
+        return scope.everywhere or scope.of(order_class, venue, vendor, symbol)
+
+    def _at(self, at: int) -> _Scope:
         if at >= self._newest:
             return self._scopes[-1]
         i = bisect_right(self._starts, at)

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from monitor.events import OrderKind, SessionKind
+from monitor.joined import Joined
 from monitor.sequencer import Source
 from monitor.sessions import Sessions
-from monitor.stories import Joined
 
 if TYPE_CHECKING:
     from monitor.engine import Engine
@@ -73,7 +73,7 @@ def encode(engine: Engine) -> bytes:
         read_until={n: max(s.last_n, engine.read_until(n)) for n, s in sources.items() if s.stream == "nbbo"},
         held=sequencer.waiting(),
         families=engine.ledger.snapshot(),
-        parked=[joined for waiting_for in stories.parked.values() for joined in waiting_for],
+        parked=list(stories.parked),
         sessions=engine.known,
         counts=counts,
         told=stories.counts,
@@ -104,8 +104,8 @@ def _restore(state: State, engine: Engine) -> None:
     for event in state.held:
         engine.sequencer.put_back(event)
     engine.ledger.restore(state.families)
-    engine.stories.restore_alarms(state.settled)
-    engine.stories.restore_parked(state.parked)
+    engine.verdicts.restore(state.settled)
+    engine.stories.parked.restore(state.parked)
     engine.stories.counts.update(state.told)
     engine.known = state.sessions
     counts = dict(state.counts)

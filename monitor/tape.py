@@ -31,8 +31,8 @@ from msgspec import Struct
 from monitor.blocks import ABSENT, Block, Column
 from monitor.engine import Engine, EngineConfig
 from monitor.events import Finding, ReportLine, Tick
+from monitor.joined import Output
 from monitor.policy import Policy
-from monitor.stories import Output
 from rules.rule import Rule
 
 DAY = 1_780_272_000 * 1_000_000_000

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from monitor.blocks import Block
 from monitor.engine import Engine
 from monitor.events import Ended, Tick
+from monitor.joined import Output
 from monitor.replaying.reports import Happening
-from monitor.stories import Output
 
 SOURCE = "replay"
 """Source of reports that time goes on by before the first of them."""

@@ -4,44 +4,69 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from monitor.alarms import Alarms
 
 times = st.integers(0, 1 << 30)
 
 
-@given(st.lists(st.tuples(times, st.booleans())), st.lists(times))
-def test_rings_what_stands_in_order(alarms: list[tuple[int, bool]], steps: list[int]) -> None:
-    standing = {str(i): stands for i, (_, stands) in enumerate(alarms)}
-    bell = Alarms(lambda alarm: standing[alarm[2]])
-    entries = [(at, "IBM", str(i), "hop") for i, (at, _) in enumerate(alarms)]
-    for entry in entries:
-        bell.set(entry)
+class Bearer(Struct):
+    """Who bears alarms, known by its symbol."""
+
+    symbol: str
+    alarms: dict[str, int]
+
+
+@given(st.lists(st.tuples(times, st.booleans())), st.lists(times), st.integers(1, 5))
+def test_rings_what_stands_in_order(alarms: list[tuple[int, bool]], steps: list[int], bearers: int) -> None:
+    bell: Alarms[Bearer] = Alarms()
+    those = [Bearer(symbol=str(i), alarms={}) for i in range(bearers)]
+    standing = []
+    for i, (at, stands) in enumerate(alarms):
+        bearer = those[i % bearers]
+        bearer.alarms[str(i)] = at
+        bell.set(at, bearer)
+        if stands:
+            standing.append((at, bearer.symbol, str(i)))
+        else:
+            del bearer.alarms[str(i)]
     rung = []
-    for before in sorted(steps):
-        ringing = list(bell.ringing(before))
-        assert all(alarm[0] < before for alarm in ringing)
-        rung += ringing
+    for before in [*sorted(steps), float("inf")]:
+        for at, key, bearer in bell.ringing(before):
+            assert at < before
+            del bearer.alarms[key]
+            rung.append((at, bearer.symbol, key))
         assert bell.first >= before
-    rung += bell.ringing(float("inf"))
-    assert rung == sorted(entry for entry in entries if standing[entry[2]])
+    assert rung == sorted(standing)
 
 
 def test_one_answered_while_others_ring_stays_silent() -> None:
-    answered: set[str] = set()
-    bell = Alarms(lambda alarm: alarm[2] not in answered)
-    for order in ("A", "B"):
-        bell.set((5, "IBM", order, "hop"))
+    bell: Alarms[Bearer] = Alarms()
+    bearer = Bearer("IBM", {"A": 5, "B": 5})
+    bell.set(5, bearer)
     ringing = bell.ringing(10)
-    assert next(ringing)[2] == "A"
-    answered.add("B")
+    assert next(ringing)[1] == "A"
+    bearer.alarms.clear()
     assert list(ringing) == []
 
 
+def test_one_set_for_another_time_rings_then_and_once() -> None:
+    bell: Alarms[Bearer] = Alarms()
+    bearer = Bearer("IBM", {"A": 5})
+    for at in (5, 1 << 30, 7):
+        bearer.alarms["A"] = at
+        bell.set(at, bearer)
+    assert [(at, key) for at, key, _ in bell.ringing(6)] == []
+    for at, key, _ in bell.ringing(float("inf")):
+        assert (at, bearer.alarms.pop(key)) == (7, 7)
+
+
 def test_one_set_for_a_time_that_has_begun_rings_still() -> None:
-    bell = Alarms(lambda alarm: True)
-    bell.set((5, "IBM", "A", "hop"))
+    bell: Alarms[Bearer] = Alarms()
+    first, second = Bearer("IBM", {"A": 5}), Bearer("IBM", {"B": 11})
+    bell.set(5, first)
     assert len(list(bell.ringing(10))) == 1
-    bell.set((11, "IBM", "B", "hop"))
+    bell.set(11, second)
     assert bell.first <= 11
-    assert [alarm[2] for alarm in bell.ringing(12)] == ["B"]
+    assert [key for _, key, _ in bell.ringing(12)] == ["B"]

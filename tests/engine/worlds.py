@@ -29,9 +29,9 @@ from monitor.events import (
     SessionUp,
     Tick,
 )
+from monitor.joined import Output
 from monitor.policy import Policy
 from monitor.policy_file import load
-from monitor.stories import Output
 from rules import RULES
 
 MS = 1_000_000

@@ -1,0 +1,208 @@
+"""What rules say: each step is shown to those that heed it, and where an answer changes what stands, it is told.
+
+Answers are verdicts and alarms. A verdict that fires becomes a finding, raised or amended; one that does not takes
+back what stood of its subject; either answers the alarm of that subject. What rests on a busted execution is taken
+back whatever the rules say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+from msgspec import structs
+
+from monitor.alarms import Alarms
+from monitor.events import Execution, FindingState, OrderKind, Tie
+from monitor.findings import finding_of, limit_of
+from monitor.joined import Joined, Output
+from monitor.ledger import Family, Ledger, Told
+from monitor.orders import Fill, Order
+from monitor.policy import Periods, Policy
+from rules.rule import Alarm, Observation, Rule, Verdict
+
+Heard = Callable[[Order, int], str | None]
+"""Why silence about an order up to a time proves nothing; ``None`` when it does."""
+
+
+class Verdicts:
+    """The rules, what they have said of each family, and the silences they want to be asked about."""
+
+    def __init__(self, policy: Policy, rules: Sequence[Rule], tie: Tie, ledger: Ledger) -> None:
+        self.policy = policy
+        self.tie = tie
+        self.ledger = ledger
+        self.rules = {rule.name: rule for rule in rules}
+        self.alarms: Alarms[Family] = Alarms()
+        self.out = Output()
+        self._heeding: dict[type, list[tuple[Rule, Periods]]] = {
+            kind: [(rule, policy.periods(rule.name)) for rule in rules if not rule.heeds or kind in rule.heeds]
+            for kind in get_args(OrderKind)
+        }
+
+    def show(
+        self,
+        joined: Joined,
+        family: Family,
+        order: Order,
+        fill: Fill | None = None,
+        execution: Execution | None = None,
+    ) -> None:
+        """Show a step of an order to every rule that heeds its kind."""
+        event = joined.event
+        heeding = self._heeding[type(event)]
+        if not heeding:
+            return
+        root = family.orders[family.root]
+        seen = Observation(
+            event=event,
+            order=order,
+            root=root,
+            quote=joined.quote,
+            window=joined.window,
+            fill=fill,
+            execution=execution,
+            budgets=self.policy.budgets,
+        )
+        order_class, venue = root.order_class or order.order_class, _venue(seen)
+        vendor = event.vendor or order.vendor
+        for rule, periods in heeding:
+            limits, authority = periods.limits(order_class, venue, vendor, event.symbol, event.at)
+            for answer in rule.observe(seen, limits):
+                if isinstance(answer, Alarm):
+                    self._set(family, order, rule, answer)
+                elif answer.fires or family.alarms or family.told:
+                    self._answer(family, rule, answer, seen, venue, authority)
+
+    def ring(self, before: int | None, heard: Heard) -> None:
+        """Ask about every silence whose time lies before ``before`` (every one when ``None``)."""
+        for at, key, family in self.alarms.ringing(math.inf if before is None else before):
+            del family.alarms[key]
+            order_id, rule, subject = _parts(key)
+            self._silent(family, family.orders[order_id], self.rules[rule], Alarm(subject=subject, at=at), heard)
+
+    def follow(self, family: Family) -> None:
+        """Other orders have joined the family, and their alarms with them."""
+        for at in family.alarms.values():
+            self.alarms.set(at, family)
+
+    def restore(self, settled: int | None) -> None:
+        """Set the alarms of every family the ledger holds; those before the time settled have rung."""
+        for family in self.ledger.families():
+            family.alarms = {
+                key: at
+                for key, at in family.alarms.items()
+                if _parts(key)[1] in self.rules and (settled is None or at >= settled)
+            }
+            self.follow(family)
+
+    def take_back(self, family: Family, order: Order, fill: Fill) -> None:
+        """Withdraw every finding that rests on a busted execution."""
+        about = (order.order_id, family.root)
+        for told in family.told.values():
+            if told.live and told.order_id in about and told.exec_id == fill.exec_id:
+                self._withdraw(family, told, f"execution {fill.exec_id} was busted")
+
+    def _set(self, family: Family, order: Order, rule: Rule, alarm: Alarm) -> None:
+        key = _key(order.order_id, rule.name, alarm.subject)
+        if family.alarms.get(key) != alarm.at:
+            family.alarms[key] = alarm.at
+            self.alarms.set(alarm.at, family)
+
+    def _answer(
+        self, family: Family, rule: Rule, answer: Verdict, seen: Observation, venue: str | None, authority: Any
+    ) -> None:
+        """A verdict about a step answers the alarm of its subject, and is told where it says something new."""
+        about = seen.root if answer.about == "root" else seen.order
+        key = _key(about.order_id, rule.name, answer.subject)
+        family.alarms.pop(key, None)
+        if not answer.fires:
+            self._unsay(family, key, answer.reason)
+            return
+        told = Told(
+            order_id=about.order_id,
+            rule=rule.name,
+            verdict=answer,
+            limit=limit_of(answer, authority),
+            exec_id=None if seen.fill is None else seen.fill.exec_id,
+            venue=venue if answer.about == "order" else None,
+            at=seen.event.at if answer.at is None else answer.at,
+            seen=seen.event.seen,
+        )
+        self._tell(family, rule, key, told)
+
+    def _silent(self, family: Family, order: Order, rule: Rule, alarm: Alarm, heard: Heard) -> None:
+        """An alarm's time has passed."""
+        root = family.order()
+        venue = None if order.routed is None else order.routed.venue
+        order_class = root.order_class or order.order_class
+        limits, authority = self.policy.limits(rule.name, order_class, venue, order.vendor, order.symbol, alarm.at)
+        verdict = None if rule.silence is None else rule.silence(alarm, order, root, limits)
+        if verdict is None:
+            return
+        verdict = _doubted(verdict, heard(order, alarm.at))
+        key = _key(order.order_id, rule.name, verdict.subject)
+        if verdict.fires:
+            told = Told(
+                order_id=order.order_id,
+                rule=rule.name,
+                verdict=verdict,
+                limit=limit_of(verdict, authority),
+                exec_id=None,
+                venue=venue,
+                at=alarm.at if verdict.at is None else verdict.at,
+                seen=None,
+            )
+            self._tell(family, rule, key, told)
+        else:
+            self._unsay(family, key, verdict.reason)
+        self.ledger.touch(family, order)
+
+    def _tell(self, family: Family, rule: Rule, key: str, told: Told) -> None:
+        """Tell a verdict where it differs from what was told before."""
+        before = family.told.get(key)
+        if before is not None:
+            if before.live and before.verdict == told.verdict and before.limit == told.limit:
+                return
+            told.revision = before.revision + 1
+        family.told[key] = told
+        state: FindingState = "amended" if before is not None and before.live else "raised"
+        self.out.findings.append(finding_of(told, family, rule, self.tie, state, told.verdict.reason))
+
+    def _unsay(self, family: Family, key: str, reason: str) -> None:
+        """Withdraw what was told of a subject, if anything stands."""
+        before = family.told.get(key)
+        if before is not None and before.live:
+            self._withdraw(family, before, reason)
+
+    def _withdraw(self, family: Family, told: Told, reason: str) -> None:
+        told.live = False
+        told.revision += 1
+        rule = self.rules.get(told.rule)
+        if rule is not None:
+            self.out.findings.append(finding_of(told, family, rule, self.tie, "withdrawn", reason))
+
+
+def _venue(seen: Observation) -> str | None:
+    """Where the step took place: the execution's venue, the event's, or that of the route."""
+    if seen.fill is not None:
+        return seen.fill.venue
+    venue, routed = seen.event.venue, seen.order.routed
+    return routed.venue if venue is None and routed is not None else venue
+
+
+def _key(order_id: str, rule: str, subject: str) -> str:
+    return f"{order_id}\x1f{rule}\x1f{subject}"
+
+
+def _parts(key: str) -> list[str]:
+    """Order, rule and subject: an order may have any name, the other two hold no separator."""
+    return key.rsplit("\x1f", 2)
+
+
+def _doubted(verdict: Verdict, doubt: str | None) -> Verdict:
+    """Silence that proves nothing leaves a finding at most possible."""
+    if doubt is None or verdict.certainty != "confirmed":
+        return verdict
+    return structs.replace(verdict, certainty="possible", reason=f"{verdict.reason}; {doubt}")
