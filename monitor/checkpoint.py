@@ -1,8 +1,11 @@
-"""The checkpoint of a partition: one record from which any worker goes on as if nothing had happened.
+"""The checkpoint of a partition: that from which any worker goes on as if nothing had happened.
 
 It holds the engine's snapshot, the doorkeeper and the offsets from which the two topics are to be read on. A worker
 that was frozen and has woken up may write an older checkpoint after a newer one of its successor, so a reader looks
-at several of the last records and takes the one that is furthest.
+at several of the last and takes the one that is furthest.
+
+A checkpoint is written as one record or, when it is large, as several, its *parts*. The keys of two checkpoints that
+follow each other differ, so that compaction never takes a part of the last whole one while the next is being written.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from msgspec import Struct, field
 
 from monitor.doorkeeper import Doorkeeper
 
-FORM = 1
-"""Version of the record."""
-_PLAIN, _DEFLATED = b"sorwatch/1 plain\n", b"sorwatch/1 deflate\n"
+FORM = 2
+"""Version of the records."""
+PART_BYTES = 1 << 20
+"""Largest share of a checkpoint in one record."""
 COMPRESS_ABOVE = 64 << 10
-"""Bytes from which a record is compressed."""
+"""Bytes from which a checkpoint is compressed."""
+_HEAD = b"sorwatch checkpoint %d\n" % FORM
 
 
 class UnreadableCheckpoint(ValueError):
@@ -27,9 +32,8 @@ class UnreadableCheckpoint(ValueError):
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
-    """What one record holds."""
+    """What a worker goes on from."""
 
-    form: int = FORM
     partition: int
     generation: int
     """Rises with every checkpoint of the partition."""
@@ -44,37 +48,111 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     engine: bytes
 
 
+class Part(Struct, frozen=True, kw_only=True):
+    """What one record holds: a share of a checkpoint's bytes."""
+
+    partition: int
+    generation: int
+    written_at: int
+    index: int
+    of: int
+    """How many parts there are."""
+    check: int
+    """CRC-32 of all parts' bytes together."""
+    deflated: bool
+    body: bytes
+
+    @property
+    def whole(self) -> tuple[int, int, int, int]:
+        """What the parts of one checkpoint have in common, and no others."""
+        return self.partition, self.generation, self.written_at, self.check
+
+
+class Packed(Struct, frozen=True, kw_only=True):
+    """A checkpoint as bytes, which no longer change with the partition."""
+
+    partition: int
+    generation: int
+    written_at: int
+    plain: bytes
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Checkpoint)
+_parts = msgspec.msgpack.Decoder(Part)
 
 
-def encode(checkpoint: Checkpoint) -> bytes:
-    """The record's bytes, compressed when large."""
-    return squeeze(pack(checkpoint))
+def pack(checkpoint: Checkpoint) -> Packed:
+    """The checkpoint's bytes as it is now."""
+    return Packed(
+        partition=checkpoint.partition,
+        generation=checkpoint.generation,
+        written_at=checkpoint.written_at,
+        plain=_encoder.encode(checkpoint),
+    )
 
 
-def pack(checkpoint: Checkpoint) -> bytes:
-    """The checkpoint as bytes, which no longer change with the partition."""
-    return _encoder.encode(checkpoint)
+def records(packed: Packed, part_bytes: int = PART_BYTES) -> list[tuple[bytes, bytes]]:
+    """The keys and values to be written; leaves the interpreter to others while it compresses."""
+    deflated = len(packed.plain) > COMPRESS_ABOVE
+    data = zlib.compress(packed.plain, 1) if deflated else packed.plain
+    check = zlib.crc32(data)
+    starts = range(0, len(data), part_bytes)
+    return [
+        (
+            b"%d-%d-%d" % (packed.partition, packed.generation % 2, index),
+            _HEAD
+            + _encoder.encode(
+                Part(
+                    partition=packed.partition,
+                    generation=packed.generation,
+                    written_at=packed.written_at,
+                    index=index,
+                    of=len(starts),
+                    check=check,
+                    deflated=deflated,
+                    body=data[start : start + part_bytes],
+                )
+            ),
+        )
+        for index, start in enumerate(starts)
+    ]
 
 
-def squeeze(plain: bytes) -> bytes:
-    """The record's bytes from what `pack` gave; leaves the interpreter to others while it compresses."""
-    if len(plain) <= COMPRESS_ABOVE:
-        return _PLAIN + plain
-    return _DEFLATED + zlib.compress(plain, 1)
-
-
-def decode(record: bytes) -> Checkpoint:
-    """Read a record; raises `UnreadableCheckpoint`."""
+def part(record: bytes) -> Part:
+    """Read one record; raises `UnreadableCheckpoint`."""
+    if not record.startswith(_HEAD):
+        raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: it begins with {record[:20]!r}")
     try:
-        if record.startswith(_DEFLATED):
-            return _decoder.decode(zlib.decompress(record[len(_DEFLATED) :]))
-        if record.startswith(_PLAIN):
-            return _decoder.decode(record[len(_PLAIN) :])
+        return _parts.decode(memoryview(record)[len(_HEAD) :])
+    except msgspec.DecodeError as error:
+        raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: {error}") from error
+
+
+def joined(parts: Iterable[Part]) -> tuple[list[Checkpoint], list[str]]:
+    """The checkpoints all of whose parts are there, and what is wrong with others: one cut short is not wrong."""
+    together: dict[tuple[int, int, int, int], dict[int, Part]] = {}
+    for each in parts:
+        together.setdefault(each.whole, {})[each.index] = each
+    whole, wrong = [], []
+    for shares in together.values():
+        if len(shares) < next(iter(shares.values())).of:
+            continue
+        try:
+            whole.append(_join([shares[index] for index in sorted(shares)]))
+        except UnreadableCheckpoint as error:
+            wrong.append(str(error))
+    return whole, wrong
+
+
+def _join(parts: list[Part]) -> Checkpoint:
+    data = b"".join(part.body for part in parts)
+    if zlib.crc32(data) != parts[0].check:
+        raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: generation {parts[0].generation} was altered")
+    try:
+        return _decoder.decode(zlib.decompress(data) if parts[0].deflated else data)
     except (zlib.error, msgspec.DecodeError) as error:
         raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: {error}") from error
-    raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: it begins with {record[:20]!r}")
 
 
 def furthest_first(checkpoints: Iterable[Checkpoint]) -> list[Checkpoint]:

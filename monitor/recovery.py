@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import structlog
 
 from monitor import checkpoint
-from monitor.checkpoint import Checkpoint, UnreadableCheckpoint
+from monitor.checkpoint import Checkpoint, Part, UnreadableCheckpoint
 from monitor.partition import Judge, MakeJudge, Partition, Position, Topic
 from monitor.rereader import Bounds, Record, Rereader
 
@@ -15,6 +15,8 @@ log = structlog.get_logger()
 
 LOOK_BACK = 24
 """Records of a checkpoint partition that are looked at: a frozen worker may have written older ones last."""
+WHOLE_ONES = 4
+"""Of checkpoints in several parts so many are looked at."""
 
 
 async def restore(number: int, rereader: Rereader, make: MakeJudge) -> Partition:
@@ -65,13 +67,25 @@ async def _checkpoints(number: int, rereader: Rereader) -> list[Checkpoint]:
     """The last checkpoints, furthest first."""
     bounds = await rereader.bounds("checkpoints", number)
     begin = max(bounds.begin, bounds.end - LOOK_BACK)
-    readable = []
-    async for record in rereader.read("checkpoints", number, begin, bounds.end):
+    parts = await _parts(number, rereader, begin, bounds.end)
+    # of large ones the last whole one may begin further back, behind one that was cut short
+    earlier = bounds.end - WHOLE_ONES * max((part.of for part in parts), default=1)
+    if bounds.begin < begin and earlier < begin:
+        parts += await _parts(number, rereader, max(bounds.begin, earlier), begin)
+    whole, wrong = checkpoint.joined(part for part in parts if part.partition == number)
+    for why in wrong:
+        log.warning("a checkpoint cannot be used", partition=number, why=why)
+    return checkpoint.furthest_first(whole)
+
+
+async def _parts(number: int, rereader: Rereader, begin: int, end: int) -> list[Part]:
+    found = []
+    async for record in rereader.read("checkpoints", number, begin, end):
         try:
-            readable.append(checkpoint.decode(record.value or b""))
+            found.append(checkpoint.part(record.value or b""))
         except UnreadableCheckpoint as error:
             log.warning("a checkpoint cannot be used", partition=number, offset=record.offset, why=str(error))
-    return checkpoint.furthest_first(c for c in readable if c.partition == number)
+    return found
 
 
 def _start(number: int, topic: Topic, wanted: int, there: Bounds) -> int:

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from monitor import checkpoint, recovery, wire
 from monitor.doorkeeper import Headers
 from monitor.events import SCHEMA, Execution, Finding
-from monitor.outlet import Outlet, Parcel, TooLarge
+from monitor.outlet import Outlet, Parcel
 from monitor.partition import Judged, MakeJudge, Partition, Position, Topic, Unreadable
 from monitor.rereader import Rereader
 from monitor.settings import Watch
@@ -30,6 +30,8 @@ Line = TypeVar("Line", Execution, Finding)
 
 LINES_BYTES = 256 << 10
 """Largest message of several lines."""
+DEAD_LETTER_BYTES = 1 << 20
+"""Of an unreadable message so much is kept; the rest is where the headers say."""
 QUIET_S = 2.0
 """A topic from which nothing arrives for so long is looked at directly."""
 LONGEST_STEP_NS = 1_000_000_000
@@ -187,8 +189,10 @@ class Worker:
         log.warning("unreadable message", topic=topic, partition=number, offset=offset, why=why)
         self._meters.dead_letter(topic)
         said = {"reason": why[:500], "topic": topic, "partition": str(number), "offset": str(offset)}
+        said |= {"bytes": str(len(value))} if len(value) > DEAD_LETTER_BYTES else {}
         headers = (SCHEMA_HEADER, *((name, text.encode()) for name, text in said.items()))
-        self._outlet.post(Parcel(topic="dead_letters", partition=0, value=value, headers=headers))
+        # one as large as a message may be would be too large with these headers
+        self._outlet.post(Parcel(topic="dead_letters", partition=0, value=value[:DEAD_LETTER_BYTES], headers=headers))
 
     def _ship(self, seat: Seat, judged: Judged) -> None:
         if judged.notes:
@@ -270,21 +274,15 @@ class Worker:
         seat.changed = False
         position = seat.partition.position()
         number = seat.partition.number
-        plain = checkpoint.pack(seat.partition.checkpoint(self._now()))
+        packed = checkpoint.pack(seat.partition.checkpoint(self._now()))
         seat.due = max(seat.due, began + self._watch.checkpoint_s + REST * (time.monotonic() - began))
-        record = await asyncio.to_thread(checkpoint.squeeze, plain)
+        records = await asyncio.to_thread(checkpoint.records, packed)
         await self._outlet.settled()
-        try:
-            sent = self._outlet.post(
-                Parcel(topic="checkpoints", partition=number, value=record, key=str(number).encode())
-            )
-        except TooLarge as error:
-            log.error("a checkpoint is too large to be written: too much is held", partition=number, error=str(error))  # noqa: TRY400 - the message says all
-            return
-        await self._outlet.settled(sent)
+        parcels = [Parcel(topic="checkpoints", partition=number, value=value, key=key) for key, value in records]
+        await self._outlet.settled([self._outlet.post(parcel) for parcel in parcels][-1])
         seat.acknowledge(position)
         seat.written = time.monotonic()
-        self._meters.checkpoint(number, len(record), seat.written - began)
+        self._meters.checkpoint(number, sum(len(value) for _, value in records), seat.written - began)
 
     async def release(self, numbers: Iterable[int]) -> None:
         """Give partitions up: a last checkpoint of each, as far as Kafka lets us, then forget them."""

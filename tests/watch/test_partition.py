@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import watch_clerk
 import watch_feed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitor import blocks, checkpoint, judging, wire
 from monitor.checkpoint import Checkpoint, UnreadableCheckpoint
@@ -73,25 +73,33 @@ class Reader:
 def run(make: MakeJudge, messages: list[Stored], checkpoints: set[int], kills: list[tuple[int, int]]) -> Reader:
     """Feed the messages; a kill (index, seed) loses what no checkpoint holds and mixes anew what is read again."""
     reader = Reader()
-    record: bytes | None = None
+    records: list[bytes] = []
     waiting = list(messages)
     for stop, seed in [*kills, (len(messages) * 2, 0)]:
-        partition = take_up(make, record)
+        partition = take_up(make, records)
         for index, message in enumerate(to_read(partition, waiting)):
             if index == stop:
                 break
             partition.take(message.topic, message.offset, message.value, message.headers)
             reader.hear(partition.judge)
             if index in checkpoints:
-                record = checkpoint.encode(partition.checkpoint(0))
+                records = written(partition.checkpoint(0), 2000)
         waiting = mixed(messages, seed)
     return reader
 
 
-def take_up(make: MakeJudge, record: bytes | None) -> Partition:
-    if record is None:
+def written(whole: Checkpoint, part_bytes: int = checkpoint.PART_BYTES) -> list[bytes]:
+    return [value for _, value in checkpoint.records(checkpoint.pack(whole), part_bytes)]
+
+
+def read(records: Iterable[bytes]) -> tuple[list[Checkpoint], list[str]]:
+    return checkpoint.joined(map(checkpoint.part, records))
+
+
+def take_up(make: MakeJudge, records: list[bytes]) -> Partition:
+    if not records:
         return Partition(0, make(None), START)
-    found = checkpoint.decode(record)
+    ([found], []) = read(records)
     start = Position(reports=found.reports_next, nbbo=found.nbbo_next)
     return Partition(0, make(found.engine), start, found)
 
@@ -192,13 +200,47 @@ def test_the_furthest_checkpoint_counts_not_the_last() -> None:
 @pytest.mark.parametrize("size", [10, 1_000_000])
 def test_a_checkpoint_comes_back_as_it_was(size: int) -> None:
     original = a_checkpoint(1, 2, 3, b"quote" * (size // 5))
-    record = checkpoint.encode(original)
-    assert len(record) < 70_000
-    assert checkpoint.decode(record) == original
+    records = written(original)
+    assert sum(map(len, records)) < 70_000
+    assert read(records) == ([original], [])
+
+
+BIG = random.Random(1).randbytes(300_000)  # noqa: S311 - test data
+
+
+def test_a_large_checkpoint_is_written_in_parts_and_comes_back_whole() -> None:
+    original = a_checkpoint(1, 2, 3, BIG)
+    records = written(original, 40_000)
+    assert len(records) == 8
+    assert max(map(len, records)) < 41_000
+    assert read(records[::-1] + records) == ([original], [])
+
+
+@given(cut=st.integers(0, 6), more=st.sets(st.integers(0, 6)))
+def test_one_cut_short_leaves_the_one_before_it(cut: int, more: set[int]) -> None:
+    before, after = a_checkpoint(1, 2, 3, BIG), a_checkpoint(4, 5, 4, BIG[::-1])
+    kept = dict(checkpoint.records(checkpoint.pack(before), 40_000))
+    for index, (key, value) in enumerate(checkpoint.records(checkpoint.pack(after), 40_000)):
+        if index < cut or index in more:
+            kept[key] = value  # as compaction leaves it: the last of each key
+    assert read(kept.values()) == ([before], [])
+
+
+def test_parts_of_two_writers_are_never_mixed() -> None:
+    one = a_checkpoint(1, 2, 3, BIG)
+    zombie = structs.replace(one, engine=BIG[::-1])
+    mine, its = written(one, 40_000), written(zombie, 40_000)
+    assert read(mine[:4] + its[4:]) == ([], [])
 
 
 @pytest.mark.parametrize("break_it", [lambda r: b"", lambda r: b"x" + r, lambda r: r[:-5], lambda r: r[:30] + b"?"])
-def test_a_broken_checkpoint_is_refused(break_it: Callable[[bytes], bytes]) -> None:
+def test_a_broken_record_is_refused(break_it: Callable[[bytes], bytes]) -> None:
     for size in (10, 1_000_000):
         with pytest.raises(UnreadableCheckpoint, match="not a checkpoint"):
-            checkpoint.decode(break_it(checkpoint.encode(a_checkpoint(1, 2, 3, b"quote" * size))))
+            checkpoint.part(break_it(written(a_checkpoint(1, 2, 3, b"quote" * size))[0]))
+
+
+def test_an_altered_share_is_noticed() -> None:
+    records = written(a_checkpoint(1, 2, 3, BIG), 40_000)
+    altered = [r[:-1] + bytes([r[-1] ^ 1]) for r in records]
+    assert read(altered) == ([], ["not a checkpoint of form 2: generation 3 was altered"])

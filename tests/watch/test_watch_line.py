@@ -17,12 +17,15 @@ from waiting import until
 from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings
 
-from monitor import judging, readback, settings, wire
+from monitor import checkpoint, judging, readback, settings, wire
+from monitor.broker_config import MESSAGE_BYTES
 from monitor.settings import Watch
 
 pytestmark = pytest.mark.line
 
 Start = Callable[[], Watcher]
+LARGEST = MESSAGE_BYTES - 100
+"""With the record's own bytes as large as a message may be."""
 REAL = judging.maker(Watch())
 
 
@@ -88,15 +91,17 @@ def test_an_unreadable_message_is_put_aside_and_the_others_go_on(
         Sent(topic="reports", partition=2, value=b"no json", headers=(("schema", b"1"),)),
         Sent(topic="nbbo", partition=2, value=b"no arrow"),
         Sent(topic="reports", partition=1, value=b"", headers=(("schema", b"99"),)),
+        Sent(topic="nbbo", partition=1, value=b"x" * LARGEST),
     ]
     send(sender, [*sent[:100], *bad, *sent[100:]])
     check(kafka, watch_direct.judge(sent, watch_clerk.make))
-    until(lambda: len(list(readback.read(kafka, "dead_letters"))) == 3)
+    until(lambda: len(list(readback.read(kafka, "dead_letters"))) == 4)
     letters = list(readback.read(kafka, "dead_letters"))
-    said = {(m.headers["topic"], m.headers["partition"]): m.headers["reason"].decode() for m in letters}
-    assert set(said) == {(b"reports", b"2"), (b"nbbo", b"2"), (b"reports", b"1")}
-    assert "schema b'99' is unknown" in said[b"reports", b"1"]
-    assert {m.value for m in letters} == {b"no json", b"no arrow", b""}
+    said = {(m.headers["topic"], m.headers["partition"]): m for m in letters}
+    assert set(said) == {(b"reports", b"2"), (b"nbbo", b"2"), (b"reports", b"1"), (b"nbbo", b"1")}
+    assert b"schema b'99' is unknown" in said[b"reports", b"1"].headers["reason"]
+    assert {m.value[:9] for m in letters} == {b"no json", b"no arrow", b"", b"x" * 9}
+    assert said[b"nbbo", b"1"].headers["bytes"] == str(LARGEST).encode()
     assert watcher.stop() == 0
 
 
@@ -146,6 +151,37 @@ def test_kill_9_at_random_instants(kafka: settings.Kafka, sender: Sender, start_
     send(sender, sent[at:])
     check(kafka, expected)
     assert watcher.stop() == 0
+
+
+def test_more_open_orders_than_one_record_holds_survive_a_kill(
+    kafka: settings.Kafka, sender: Sender, start_command: Start
+) -> None:
+    held = 12_000
+    crowd, first = watch_feed.crowd(held, 0)
+    send(sender, crowd)
+    watcher = start_command()
+    until(lambda: latest_open_orders(kafka) == held, why=watcher.said)
+    reports = sum(message.topic == "reports" for message in crowd)
+
+    def covered() -> bool:
+        parts = [checkpoint.part(m.value) for m in readback.read(kafka, "checkpoints")]
+        whole, wrong = checkpoint.joined(part for part in parts if part.partition == 0)
+        assert wrong == []
+        return max(part.of for part in parts) > 1 and any(c.reports_next == reports for c in whole)
+
+    until(covered, why=watcher.said)
+    watcher.kill()
+    again = start_command()
+    send(sender, watch_feed.bust(first, 0))
+    until(lambda: executions(kafka)[first.exec_id].state == "busted", why=again.said)
+    assert latest_open_orders(kafka) == held
+    assert again.stop() == 0
+
+
+def latest_open_orders(kafka: settings.Kafka) -> int:
+    """Those of partition 0, as the worker said last."""
+    told = [h for m in readback.read(kafka, "line") for h in wire.decode_health(m.value) if h.partition == 0]
+    return told[-1].open_orders if told else 0
 
 
 def test_a_frozen_worker_wakes_up_as_a_zombie(kafka: settings.Kafka, sender: Sender, start_command: Start) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from monitor import blocks, settings, wire
 from monitor.blocks import Block
-from monitor.events import Ended, Filled, ReportLine, Tick
+from monitor.events import Busted, Ended, Filled, ReportLine, Tick
 
 SYMBOLS = tuple(f"S{i:03d}" for i in range(24))
 START = 1_760_000_000_000_000_000
@@ -50,6 +50,42 @@ def slices(count: int, partitions: int, seed: int = 1) -> Iterator[list[Sent]]:
         n += 1
         rng.shuffle(sent)
         yield sent
+
+
+def crowd(count: int, partition: int) -> tuple[list[Sent], Filled]:
+    """Fills of as many orders that stay open, of ids that do not compress, heard to their end; and the first fill."""
+    rng = random.Random(3)  # noqa: S311 - test data
+    symbol = next(s for s in SYMBOLS if wire.partition_of(s, 4) == partition)
+    fills = [fill(n, symbol, START + n, exec_id=rng.randbytes(100).hex()) for n in range(count)]
+    sent = [
+        reports(partition, list(some), some[0].n, some[-1].n, some[0].n - 1 if some[0].n else wire.NOTHING_BEFORE)
+        for some in (fills[at : at + 500] for at in range(0, count, 500))
+    ]
+    return [*sent, *heard(count, count - 1, START + 10**10, partition)], fills[0]
+
+
+def bust(filled: Filled, partition: int) -> list[Sent]:
+    """The bust of a fill of a `crowd`, and time to judge it."""
+    at, n = START + 2 * 10**10, 10**7
+    busted = Busted(
+        source="dropcopy",
+        n=n,
+        at=at,
+        seen=at,
+        session="s",
+        symbol=filled.symbol,
+        order_id=filled.order_id,
+        exec_id="the bust",
+        ref_exec_id=filled.exec_id,
+    )
+    return [reports(partition, [busted], n, n, -1), *heard(n + 1, n, at + 10**10, partition)]
+
+
+def heard(n: int, prev: int, at: int, partition: int) -> list[Sent]:
+    """Both sources have been heard up to ``at``."""
+    tick = Tick(source="dropcopy", n=n, at=at, seen=at)
+    quiet = blocks.encode(Block(source="nbbo", n=n, through=at))
+    return [reports(partition, [tick], n, n, prev), Sent(topic="nbbo", partition=partition, value=quiet)]
 
 
 def closing(partitions: int) -> list[Sent]:
@@ -109,7 +145,7 @@ class Sender:
 
     def __init__(self, kafka: settings.Kafka) -> None:
         self._kafka = kafka
-        self._producer = KafkaProducer(bootstrap_servers=list(kafka.servers), linger_ms=1)
+        self._producer = KafkaProducer(bootstrap_servers=list(kafka.servers), linger_ms=1, max_request_size=8 << 20)
 
     def send(self, sent: Sent) -> None:
         self._producer.send(
