@@ -19,10 +19,12 @@ Each message between one `Delivery.came` and the next belongs to the same engine
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from fix_ingest.record import RecordKind
-from fix_ingest.wirebytes import field, is_whole, number, without_secrets
+from fix_ingest.wirebytes import field, is_whole, number, number_of, without_secrets
+
+LARGEST_NUMBER: Final = (1 << 63) - 1
 
 
 class Put(Protocol):
@@ -75,7 +77,7 @@ class Delivery:
             seq, raw, seen, self.open = self.seq, self.raw, self.seen, False
         else:
             seq, raw, seen = self._bytes(message)
-        self._put(self.name, "message", raw, seen, seq + 1)
+        self._put(self.name, "message", raw, seen, marked(seq + 1))
         self.expected = seq + 1
         self.messages += 1
         if self._missing:
@@ -89,7 +91,7 @@ class Delivery:
         after = _after(raw, seq, self.expected)
         if field(raw, 35) == b"4" and field(raw, 123) != b"Y" and after is not None:
             self._reset(f"sequence reset from {self.expected} to {after}", seen)
-        self._put(self.name, "message", without_secrets(raw), seen, after)
+        self._put(self.name, "message", without_secrets(raw), seen, marked(after))
         self.messages += 1
         self._unsure = True
         if after is not None:
@@ -164,7 +166,7 @@ class Delivery:
         self.open = False
         self.refused += 1
         self.garbled += not is_whole(self.raw)
-        self._put(self.name, "refused", without_secrets(self.raw), self.seen, mark)
+        self._put(self.name, "refused", without_secrets(self.raw), self.seen, marked(mark))
         self._unsure = True
 
     def _bytes(self, message: Parsed) -> tuple[int, bytes, int]:
@@ -191,15 +193,23 @@ class Delivery:
         self.resets += 1
         self._ahead.clear()
         self._missing.clear()
-        self._put(self.name, "reset", text.encode(), now, mark)
+        self._put(self.name, "reset", text.encode(), now, marked(mark))
+
+
+def marked(number: int | None) -> int | None:
+    """The number as a mark of the journal; None for one beyond what the journal or a session layer can hold.
+
+    No counterparty means such a number. Without a mark the one before it holds at the next start.
+    """
+    return number if number is None or number <= LARGEST_NUMBER else None
 
 
 def _after(raw: bytes, seq: int, expected: int) -> int | None:
     """Number that is expected once the session message counts; None when it leaves the number as it was."""
     kind = field(raw, 35)
     if kind == b"4":
-        new = field(raw, 36)
-        return int(new) if new is not None and new.isdigit() and int(new) > expected else None
+        new = number_of(field(raw, 36))
+        return new if new is not None and new > expected else None
     if kind == b"A" and field(raw, 141) == b"Y":
         return seq + 1
     return seq + 1 if seq == expected else None

@@ -32,6 +32,11 @@ def number(raw: bytes) -> int | None:
         return None
 
 
+def number_of(value: bytes | None) -> int | None:
+    """A field's value as a number without sign; None when it is absent, something else, or of 20 digits or more."""
+    return int(value) if value is not None and value.isdigit() and len(value) < 20 else None
+
+
 def checksum(data: bytes) -> int:
     """CheckSum(10) of everything before it."""
     return sum(data) % 256

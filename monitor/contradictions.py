@@ -21,6 +21,8 @@ APPLICATION_VERSIONS: Final = (
     *("FIX.5.0", "FIX.5.0SP1", "FIX.5.0SP2"),
 )
 """What default_appl_ver may be."""
+LONGEST_NAME: Final = 255
+"""Bytes of a session's name: the journal has one byte for its length."""
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d", re.ASCII)
 _KIND = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,200}", re.ASCII)
@@ -74,8 +76,8 @@ def _session_mistakes(sessions: tuple[tuple[int, Session], ...], located: Locate
 
 def _wrong_with(session: Session) -> Iterator[tuple[str, str]]:
     """Fields of one session nobody can use, and why."""
-    if not session.name.strip():
-        yield "name", "a session needs a name"
+    if not session.name.strip() or len(session.name.encode()) > LONGEST_NAME:
+        yield "name", f"a session needs a name, of {LONGEST_NAME} bytes at most"
     for key, value in (("sender", session.sender), ("target", session.target)):
         if not value or not value.isprintable() or "/" in value:
             yield key, f"{value!r} is no CompID: one character or more, none of them a slash or a control character"

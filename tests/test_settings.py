@@ -123,6 +123,12 @@ def test_two_sessions_cannot_be_one() -> None:
     assert told.startswith("sorwatch.toml:6: sessions 'a' and 'b' have the same begin_string, sender and target")
 
 
+def test_a_session_has_a_name_that_can_be_kept() -> None:
+    for name in ("", " ", "n" * 256):
+        (told,) = mistakes(f'[[listen.session]]\nname = "{name}"\nsender = "US"\ntarget = "THEM"\nport = 9000\n')
+        assert told.startswith("sorwatch.toml:2: a session needs a name")
+
+
 def test_a_text_that_is_no_toml_names_the_line() -> None:
     assert mistakes("state = 'a'\nkafka = = 1\n")[0].startswith("sorwatch.toml:2: not TOML")
 

@@ -13,6 +13,8 @@ from typing import Final
 from xml.etree import ElementTree
 
 _PARSED: Final = frozenset({"NUMINGROUP", "LENGTH", "DATA", "XMLDATA", "SEQNUM", "BOOLEAN"})
+_NUMBERS: Final = frozenset({"7", "16", "34", "36"})
+"""BeginSeqNo, EndSeqNo, MsgSeqNum, NewSeqNo: text in place of a number must be rejected before it is counted with."""
 _FILES: Final = {
     "FIX.4.0": "FIX40",
     "FIX.4.1": "FIX41",
@@ -68,5 +70,8 @@ def _relax(element: ElementTree.Element, message_types: tuple[str, ...]) -> None
         return
     for value in list(element):
         element.remove(value)
+    if element.get("number") in _NUMBERS:
+        # the old versions call them INT
+        element.set("type", "SEQNUM")
     if element.get("type") not in _PARSED:
         element.set("type", "STRING")

@@ -107,12 +107,12 @@ class Peer:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def wire(self, kind: str, number: int, *fields: str) -> bytes:
+    def wire(self, kind: str, number: int | str, *fields: str) -> bytes:
         inside = [f"35={kind}", "49=ROUTER", "56=SORWATCH", f"34={number}", *fields]
         stamp = b"52=" + sending_time(time.time_ns()) + b"\x01"
         return framed(self.begin_string, "".join(f"{f}\x01" for f in inside).encode() + stamp)
 
-    def send(self, kind: str, number: int, *fields: str) -> bytes:
+    def send(self, kind: str, number: int | str, *fields: str) -> bytes:
         raw = self.wire(kind, number, *fields)
         self.socket.sendall(raw)
         return raw
@@ -138,6 +138,13 @@ class Peer:
         while self.expect(b"0").get(b"112") != f"c{number}".encode():
             """A heartbeat of its own."""
 
+    def closing_with(self, kind: str, number: int | str, *fields: str) -> None:
+        """Send one last message, and wait until the other side has taken it and let go."""
+        self.send(kind, number, *fields)
+        self.socket.shutdown(socket.SHUT_WR)
+        self.closed()
+        self.socket.close()
+
     def closed(self) -> bool:
         for _ in self._messages():
             """Whatever it says before it goes."""
@@ -160,11 +167,11 @@ def source_for(listener: Listener, **options: object) -> DropCopySource:
     return DropCopySource("FIX.4.4", "ROUTER", "SORWATCH", "127.0.0.1", listener.port, **options)  # type: ignore[arg-type]  # options as the test names them
 
 
-def logged_on(listener: Listener, number: int) -> Peer | None:
+def logged_on(listener: Listener, number: int, *fields: str, begin_string: str = "FIX.4.4") -> Peer | None:
     """A new connection that is logged on; None while the listener still lets go of the one before."""
-    peer = Peer(listener.port)
+    peer = Peer(listener.port, begin_string)
     try:
-        peer.logon(number)
+        peer.logon(number, *fields)
     except (AssertionError, OSError):
         peer.socket.close()
         return None

@@ -152,3 +152,41 @@ def test_logout_over_a_gap_loses_nothing(listener: Listener) -> None:
         peer.again("4", 4, "123=Y", "36=6")
         peer.confirm(6)
     assert exec_ids(listener.messages()) == [2, 3]
+
+
+NOT_MEANT = ("9" * 18, str(2**63 - 1), str(2**64 - 1), str(2**64), "9" * 25, "9" * 5000, "abc", "-5", "1.5", "٣", "")
+
+
+@pytest.mark.parametrize("begin", ["FIX.4.0", "FIX.4.2", "FIX.4.4"])
+def test_numbers_no_counterparty_means_end_no_listener(tmp_path: Path, begin: str) -> None:
+    """Whatever becomes of the session, its numbers begin again at the next logon with 141=Y, and it goes on."""
+    with Listener(tmp_path, begin_string=begin) as listener:
+        for number in NOT_MEANT:
+            for kind, seq, *fields in _with(number):
+                _anew(listener, begin).closing_with(kind, seq, *fields)
+        with _anew(listener, begin) as peer:
+            peer.send("8", 2, "17=2", "37=x")
+            peer.confirm(3)
+        assert exec_ids(listener.messages())[-1] == 2
+        assert listener.process is not None
+        assert listener.process.poll() is None, listener.log()
+
+
+def _with(number: str) -> list[tuple[str, ...]]:
+    """Messages with such a number, each from its type and MsgSeqNum on."""
+    return [
+        ("4", "2", f"36={number}"),
+        ("4", "2", "123=Y", f"36={number}"),
+        ("8", number, "17=1", "37=x"),
+        ("1", number, "112=x"),
+        ("2", "2", f"7={number}", "16=0"),
+        ("5", number),
+        ("A", number, "98=0", "108=30"),
+        ("A", "2", "98=0", f"108={number}"),
+    ]
+
+
+def _anew(listener: Listener, begin: str) -> Peer:
+    peer = until(lambda: logged_on(listener, 1, "141=Y", begin_string=begin))
+    assert peer is not None
+    return peer
