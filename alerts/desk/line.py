@@ -23,7 +23,7 @@ MEANING = {
     "future_reports": "reports from the future",
     "duplicates": "repeats dropped",
     "garbled": "garbled messages",
-    "unlinked": "routes without a parent",
+    "unlinked": "fills of orders never announced",
     "gaps": "gaps",
     "resets": "sequence resets",
     "dead_letters": "dead letters",
