@@ -14,18 +14,20 @@ import tempfile
 import time
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from monitor import cli, collector, policy_file
 from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
 from monitor.feeds.complaints import Complaints
-from monitor.feeds.source import read_blocks
+from monitor.feeds.source import files, parse, read_blocks
+from monitor.joined import Output
 from monitor.located import Mistake, Mistaken
 from monitor.replaying.feeding import Feeder
+from monitor.replaying.places import STANDARD_OUTPUT, place, spare
 from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order
-from monitor.replaying.results import STANDARD_OUTPUT, Results
-from monitor.stories import Output
+from monitor.replaying.results import Results
 from rules import RULES
 
 BLOCK_ROWS = 1 << 16
@@ -81,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
     engine = Engine(policy_file.load(args.policy), RULES, config)
     reading, complaints = Reading(), Complaints()
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
-    results = Results(args.executions, args.findings)
+    outputs = [place(args.executions), place(args.findings)]
+    spare(outputs, _inputs(args))
+    results = Results(*outputs)
     try:
         reports = in_order(_reports(args, reading))
         _replay(engine, reports, blocks, results)
@@ -92,13 +96,19 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:  # also an interrupt leaves no half results behind: discarded, then raised again
         results.discard()
         raise
-    for place in reading.places:
-        sys.stderr.write(f"{place}\n")
+    for told in reading.places:
+        sys.stderr.write(f"{told}\n")
     summary = _summary(engine, reading, complaints, results) | {"ties": args.ties, "policy": engine.policy.version}
-    taken = STANDARD_OUTPUT in (args.executions, args.findings)
-    (sys.stderr if taken else sys.stdout).write(json.dumps(summary, indent=2) + "\n")
+    (sys.stderr if STANDARD_OUTPUT in outputs else sys.stdout).write(json.dumps(summary, indent=2) + "\n")
     nothing = reading.events == 0 and reading.unreadable > 0
     return cli.FAILED if nothing or (summary["quotes"] == 0 and complaints.total > 0) else cli.OK
+
+
+def _inputs(args: argparse.Namespace) -> Iterator[str | Path]:
+    """Every file that is read."""
+    for notation in args.quotes:
+        yield from files(parse(notation))
+    yield from (*args.fix_log, *args.reports, args.dialect, *([] if args.policy is None else [args.policy]))
 
 
 def _reports(args: argparse.Namespace, reading: Reading) -> Iterator[Happening]:

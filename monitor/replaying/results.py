@@ -18,8 +18,8 @@ from typing import IO, Any
 from monitor import wire
 from monitor.events import DAY_NS, Execution, Finding
 from monitor.located import Mistake, Mistaken
-
-STANDARD_OUTPUT = "-"
+from monitor.replaying import places
+from monitor.replaying.places import STANDARD_OUTPUT
 
 
 class Latest:
@@ -29,7 +29,7 @@ class Latest:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = _real(path)
+        self._path = places.real(path)
         self._draft = None if self._path is None else self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._sink = path
         self._line_of: dict[Hashable, int] = {}
@@ -109,30 +109,11 @@ def _say(lines: Iterable[bytes]) -> None:
         os.close(nowhere)
 
 
-def _real(path: str) -> Path | None:
-    """The file that is to be replaced, links followed; None for what is no file; raises `Mistaken` for a folder."""
-    if path == STANDARD_OUTPUT:
-        return None
-    try:
-        real = Path(path).expanduser().resolve()
-        if real.is_dir():
-            raise Mistaken(path, [Mistake(None, "cannot be written: it is a folder")])
-        return None if real.exists() and not real.is_file() else real
-    except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, Mistaken):
-            raise
-        raise Mistaken(path, [Mistake(None, f"cannot be written: {error}")]) from None
-
-
-def _same(one: str, other: str) -> bool:
-    return one == other != os.devnull or (_real(one) is not None and _real(one) == _real(other))
-
-
 class Results:
     """Both files, and the tallies of the summary: of last revisions only."""
 
     def __init__(self, executions: str | None, findings: str | None) -> None:
-        if executions is not None and findings is not None and _same(executions, findings):
+        if executions is not None and findings is not None and places.same(executions, findings):
             raise Mistaken(findings, [Mistake(None, "executions and findings cannot go to the same place")])
         self._executions = None if executions is None else Latest(executions)
         try:

@@ -14,7 +14,7 @@ import days
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor import cli, policy_file
 
 DAY = days.day(3, symbols=4, count=1500, n_orders=15)
 LINES = days.fix(DAY.said)
@@ -57,7 +57,7 @@ def test_a_link_is_followed(stranger: Stranger, args: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("executions", "findings"),
-    [("e", "no/f"), ("no/e", "f"), ("same", "same"), ("-", "-"), ("folder", "f"), ("e", "\0")],
+    [("e", "no/f"), ("no/e", "f"), ("same", "same"), ("-", "-"), ("folder", "f"), ("e", "\0"), ("", "f")],
 )
 def test_places_that_cannot_be_written_are_told_before_anything_is_read(
     stranger: Stranger,
@@ -73,6 +73,45 @@ def test_places_that_cannot_be_written_are_told_before_anything_is_read(
     assert "cannot" in capsys.readouterr().err
     assert {p.name for p in stranger.folder.iterdir()} == {"quotes.csv", "fix.log", "folder"}
     assert not list(Path("folder").iterdir())
+
+
+@pytest.mark.parametrize("option", ["--executions", "--findings"])
+@pytest.mark.parametrize("which", ["quotes.csv", "fix.log", "p.toml", "d.toml", "link", "hard", "sub/../fix.log"])
+def test_what_is_read_is_never_overwritten(
+    stranger: Stranger, args: list[str], option: str, which: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stranger.folder / "sub").mkdir()
+    stranger.write("p.toml", policy_file.shipped_text())
+    stranger.write("d.toml", 'clock = "x"\n')
+    (stranger.folder / "link").symlink_to("quotes.csv")
+    (stranger.folder / "hard").hardlink_to(stranger.folder / "fix.log")
+    before = {p.name: p.read_bytes() for p in stranger.folder.iterdir() if p.is_file()}
+    more = ["--policy", str(stranger.folder / "p.toml"), "--dialect", str(stranger.folder / "d.toml")]
+    named = f"{stranger.folder}/{which}"
+    assert cli.main([*args, *more, option, named]) == cli.USAGE
+    assert capsys.readouterr().err == f"{named}:1: is read by this replay and would be overwritten: name another file\n"
+    assert {p.name: p.read_bytes() for p in stranger.folder.iterdir() if p.is_file()} == before
+
+
+def test_a_file_of_a_folder_that_is_read_is_never_overwritten(stranger: Stranger, args: list[str]) -> None:
+    folder = f"csv:{stranger.folder}"
+    quotes = stranger.folder / "quotes.csv"
+    before = quotes.read_bytes()
+    assert cli.main(["replay", "--quotes", folder, *args[3:], "--executions", str(quotes)]) == cli.USAGE
+    assert quotes.read_bytes() == before
+
+
+def test_standard_output_by_its_other_names(args: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from monitor.cli import main; raise SystemExit(main())", *args]
+    told = []
+    for name in ("-", "/dev/stdout", "/proc/self/fd/1"):
+        with (tmp_path / "out").open("wb") as out:
+            done = subprocess.run([*command, "--executions", name], stdout=out, stderr=subprocess.PIPE, check=True)
+        assert b'"executions":' in done.stderr
+        told.append((tmp_path / "out").read_bytes())
+        assert subprocess.check_output([*command, "--executions", name], stderr=subprocess.DEVNULL) == told[-1]
+    assert told[0].startswith(b'{"exec_id"')
+    assert told[0] == told[1] == told[2]
 
 
 def damaged(text: bytes) -> bytes:
