@@ -8,6 +8,7 @@ directory and port goes on where the last one stopped, also after SIGKILL.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import socket
 import struct
@@ -19,6 +20,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import structlog
 
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 
 START_S = 90.0
 STOP_S = 20.0
+LET_GO_S = 5.0
+"""How long a node that was killed a moment ago may take to be gone."""
 _JVM = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 _METADATA = struct.pack(">hhihi", 3, 0, 1, -1, 0)
 """Metadata request, version 0, correlation 1, no client id, no topic named."""
@@ -91,6 +95,29 @@ class Broker:
             return self
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = self._command()
+        with self._owned() as lock:
+            return self._started(command, timeout, lock.fileno())
+
+    def _owned(self) -> IO[bytes]:
+        """The lock of the directory, which the node holds too and for longer; raises `BrokerFailed`.
+
+        Kafka asks for its own only once it has touched the metadata: a second node breaks the first before it fails.
+        """
+        file = (self.directory / "broker.lock").open("ab")
+        deadline = time.monotonic() + LET_GO_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                file.close()
+                todo = "stop it, or give this one a `state` of its own"
+                raise BrokerFailed(f"another broker runs on the data in {self.directory}: {todo}") from None
+            return file
+
+    def _started(self, command: list[str], timeout: float, lock: int) -> Broker:
         chosen = self.port == 0
         for attempt in range(5):
             if chosen:
@@ -98,7 +125,7 @@ class Broker:
             self._configure()
             self._format(command)
             try:
-                return self._launch(command, timeout)
+                return self._launch(command, timeout, lock)
             except _PortTaken:
                 # the controller's port is always ours to choose again
                 if attempt == 4 or not (chosen or free(self.port)):
@@ -158,14 +185,19 @@ class Broker:
         if done.returncode != 0:
             raise BrokerFailed(f"Kafka could not prepare {self.directory / 'data'}:\n{done.stdout}{done.stderr}")
 
-    def _launch(self, command: list[str], timeout: float) -> Broker:
+    def _launch(self, command: list[str], timeout: float, lock: int) -> Broker:
         if not free(self.port):
             raise _PortTaken(taken(self.port))
         words = leashed([*command, "kafka.Kafka", str(self.directory / "server.properties")])
         with (self.directory / "console.log").open("wb") as console:
             # a group of its own: Ctrl-C reaches sorwatch, which then stops the broker after its clients
             self._process = subprocess.Popen(  # noqa: S603 - Java, jars and paths are ours
-                words, stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+                pass_fds=(lock,),
             )
         deadline = time.monotonic() + timeout
         while not _answers(self.port):
