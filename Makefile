@@ -36,6 +36,7 @@ bench: setup
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	echo setuptools | $(BIN)/uv pip compile --quiet --universal --generate-hashes -c requirements-dev.lock - -o requirements-build.lock
 
 clean:
 	rm -rf $(VENV) .state

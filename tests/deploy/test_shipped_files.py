@@ -24,6 +24,11 @@ PROMETHEUS = ROOT / "deploy" / "prometheus"
 BOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 
 
+def targets() -> list[dict[str, Any]]:
+    read: list[dict[str, Any]] = yaml.safe_load((PROMETHEUS / "targets.yml").read_text("utf-8"))
+    return read
+
+
 def tool(name: str, *words: str) -> str:
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed (Debian: prometheus, prometheus-alertmanager)")
@@ -51,12 +56,42 @@ def test_nothing_is_published_beyond_loopback() -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_containers_may_do_little(name: str) -> None:
-    service = OURS[name]
-    assert service["read_only"] is True
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_a_container_may_do_little(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service.get("read_only") is True or name == "kafka"  # its image writes its configuration at start
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
+
+
+@pytest.mark.parametrize("name", [n for n, s in COMPOSE["services"].items() if n != "topics"])
+def test_a_container_says_whether_it_is_well(name: str) -> None:
+    asked = " ".join(COMPOSE["services"][name]["healthcheck"]["test"])
+    if name in OURS:
+        (port,) = (each["targets"][0].partition(":")[2] for each in targets() if each["labels"]["process"] == name)
+        assert f"http://127.0.0.1:{port}/healthz" in asked
+        code = COMPOSE["services"][name]["healthcheck"]["test"][-1]
+        compile(code, name, "exec")
+
+
+def test_kafka_keeps_its_data_in_its_volume() -> None:
+    """With any setting in the environment the image takes none of its own: the data would lie in /tmp."""
+    kafka = COMPOSE["services"]["kafka"]
+    assert [v.partition(":")[2] for v in kafka["volumes"]] == [kafka["environment"]["KAFKA_LOG_DIRS"]]
+
+
+def test_what_is_named_is_declared() -> None:
+    services = COMPOSE["services"].values()
+    named = {v.partition(":")[0] for s in services for v in s.get("volumes", ()) if not v.startswith(".")}
+    assert named == set(COMPOSE["volumes"])
+    assert {name for s in services for name in s.get("secrets", ())} == set(COMPOSE["secrets"])
+
+
+def test_the_image_is_of_one_version_and_takes_nothing_that_is_not_pinned() -> None:
+    text = (ROOT / "deploy/Dockerfile").read_text("utf-8")
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11.13-slim-bookworm"}
+    for line in re.findall(r"pip install (.+)", text):
+        assert "--require-hashes" in line or {"--no-deps", "--no-build-isolation"} <= set(line.split()), line
 
 
 def test_there_is_no_default_password_and_every_image_is_of_one_version() -> None:
@@ -100,8 +135,7 @@ def test_every_process_is_scraped_at_its_probe() -> None:
     read = settings.load(str(ROOT / "deploy/sorwatch.toml"))
     probes = {"listen": read.listen.probe, "publish": read.publish.probe, "quotes": read.quotes.probe}
     probes |= {"watch": read.watch.probe, "alert": read.alert.page}
-    targets = yaml.safe_load((PROMETHEUS / "targets.yml").read_text("utf-8"))
-    assert {t["labels"]["process"]: t["targets"] for t in targets} == {
+    assert {t["labels"]["process"]: t["targets"] for t in targets()} == {
         name: [f"{name}:{address.rsplit(':', 1)[1]}"] for name, address in probes.items()
     }
 
