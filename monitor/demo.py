@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{told}\n")
         return cli.UNAVAILABLE
     sys.stdout.write(json.dumps(verdict.as_json(told)) + "\n")
+    if told.left_out:
+        log.warning("orders were reported too late to be judged: this machine is busy", left_out=told.left_out)
     for wrong in (wrongs := verdict.wrongs(told)):
         log.error(wrong)
     return cli.FAILED if wrongs else cli.OK

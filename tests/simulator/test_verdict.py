@@ -45,9 +45,9 @@ def finding(order: str, rule: str = "poor_fill", **changed: object) -> events.Fi
     return events.Finding(**(fields | changed))  # type: ignore[arg-type]  # a table of changes to a valid finding
 
 
-def filled(n: int) -> events.Filled:
-    ids = {"session": "A", "symbol": "S", "order_id": "SIM-1", "exec_id": f"E{n}"}
-    return events.Filled(source="demo", n=n, at=1, seen=1, qty=Decimal(1), price=1, **ids)
+def filled(n: int, order: str = "SIM-1", seen: int = 1, parent: str | None = None) -> events.Filled:
+    ids = {"session": "A", "symbol": "S", "order_id": order, "parent_id": parent, "exec_id": f"E{n}"}
+    return events.Filled(source="demo", n=n, at=1, seen=seen, qty=Decimal(1), price=1, **ids)
 
 
 def told(sent: Sent, reports: list[events.ReportLine], found: list[tuple[int, events.Finding]]) -> Told:
@@ -86,3 +86,24 @@ def test_what_is_lost_or_doubled_is_told() -> None:
 
 def test_nothing_sent_is_no_success() -> None:
     assert "nothing was sent" in wrongs(told(Sent(), [], []))
+
+
+def test_an_order_the_machine_reported_too_late_is_neither_missed_nor_wrong_but_counted() -> None:
+    sent = Sent(messages=3, planted=[Planted("outside", "SIM-1", "S"), Planted("outside", "SIM-2", "S")])
+    late = 1 + 125_000_001
+    reports: list[events.ReportLine] = [
+        filled(1),
+        filled(2, "SIM-2-1", late, parent="SIM-2"),
+        filled(3, "SIM-3", late),
+    ]
+    found = [(301, finding("SIM-1")), (301, finding("SIM-3", "slow_order"))]
+    outcome = told(sent, reports, found)
+    assert wrongs(outcome) == []
+    assert (outcome.left_out, outcome.planted["poor_fill"], outcome.findings["slow_order"]) == (2, 1, 0)
+    in_time: list[events.ReportLine] = [filled(1), filled(2, "SIM-2", late - 1), filled(3, "SIM-3", late - 1)]
+    assert len(wrongs(told(sent, in_time, found))) == 2
+
+
+def test_a_machine_too_busy_to_judge_anything_is_no_success() -> None:
+    late: list[events.ReportLine] = [filled(1, seen=10**9), filled(2, seen=10**9)]
+    assert wrongs(told(SENT, late, [])) == ["this machine is too busy: 1 orders were reported too late to be judged"]
