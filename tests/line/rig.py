@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import structs
 from waiting import free_port
 
 from monitor import events, readback, settings, supervisor, topics, wire
@@ -134,4 +135,4 @@ def rig(
 
 
 def _with_words(child: Child, words: list[str]) -> Child:
-    return Child(name=child.name, words=(*child.words, *words), log=child.log)
+    return structs.replace(child, words=(*child.words, *words))
