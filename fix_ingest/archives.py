@@ -1,38 +1,32 @@
-"""The texts in a file: the file itself, what is gzipped in it, or every member of a zip, known by its first bytes."""
+"""The texts in a file: the file itself, what is compressed in it, or every member of a zip, told by its first bytes."""
 
 from __future__ import annotations
 
-import gzip
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from monitor.feeds.packed import DAMAGED, ZIP, unpacked
 from monitor.located import Mistake, Mistaken
 
-DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-"""What reading a damaged, encrypted or strangely packed file may raise."""
+__all__ = ["DAMAGED", "texts"]
 
 
 def texts(path: str, kind: str) -> Iterator[tuple[str, BinaryIO]]:
     """Name and bytes of each text; raises `Mistaken`, calling it ``kind``, when there is no file, `DAMAGED` later."""
     with _opened(path, kind) as raw:
-        magic = raw.read(4)
-        raw.seek(0)
-        if magic[:2] == b"\x1f\x8b":
-            yield path, gzip.GzipFile(fileobj=raw)  # type: ignore[misc]  # reads as a BinaryIO does
-        elif magic == b"PK\x03\x04":
+        if raw.peek(4)[:4] in ZIP:
             with zipfile.ZipFile(raw) as archive:
                 for name in archive.namelist():
                     if not name.endswith("/") and not name.startswith("__MACOSX/"):
                         with archive.open(name) as member:
-                            yield f"{path}#{name}", member  # type: ignore[misc]  # zipfile types it IO[bytes]
+                            yield f"{path}#{name}", unpacked(member)
         else:
-            yield path, raw
+            yield path, unpacked(raw)
 
 
-def _opened(path: str, kind: str) -> BinaryIO:
+def _opened(path: str, kind: str) -> Any:
     try:
         return Path(path).expanduser().open("rb")
     except (OSError, ValueError, RuntimeError) as error:

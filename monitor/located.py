@@ -40,6 +40,18 @@ class Mistaken(ValueError):
         super().__init__("\n".join(f"{name}:{m.line or 1}: {m.what}" for m in mistakes))
 
 
+class Several(Mistaken):
+    """The mistakes of several files."""
+
+    MOST = 20
+
+    def __init__(self, each: list[Mistaken]) -> None:
+        super().__init__(each[0].name, [mistake for mistaken in each for mistake in mistaken.mistakes])
+        told = [str(mistaken) for mistaken in each[: self.MOST]]
+        more = [f"{each[0].name}:1: and so on, in {len(each)} places in all"] if len(each) > self.MOST else []
+        self.args = ("\n".join(told + more),)
+
+
 class Located:
     """A parsed TOML text that knows on which line each of its keys stands."""
 

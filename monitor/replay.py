@@ -53,9 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quotes", metavar="FORMAT:PATH", required=True, help="lean:, csv: or parquet: files, folders", **several
     )
-    parser.add_argument("--fix-log", metavar="PATH", help="FIX logs, also in gzip or zip", **several)
+    parser.add_argument("--fix-log", metavar="PATH", help="FIX logs, also compressed", **several)
     parser.add_argument(
-        "--reports", metavar="PATH", help="lines of JSON as on the reports topic, also in gzip or zip", **several
+        "--reports", metavar="PATH", help="lines of JSON as on the reports topic, also compressed", **several
     )
     parser.add_argument("--dialect", metavar="NAME", default="default", help="dialect of the FIX logs, name or path")
     parser.add_argument("--policy", metavar="FILE", help="limits; the shipped policy without it")

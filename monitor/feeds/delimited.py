@@ -1,4 +1,4 @@
-"""Files of delimited text, read in pieces: plain, gzip, zstd or zip; every row that is not one is named with its line.
+"""Files of delimited text, read in pieces: plain, compressed or zip; every row that is not one is named with its line.
 
 A piece is a few megabytes of whole lines, parsed by Arrow into columns of bytes. Bytes that are not UTF-8 are
 replaced before Arrow sees them, so that they spoil their own field and nothing else.
@@ -7,9 +7,8 @@ replaced before Arrow sees them, so that they spoil their own field and nothing 
 from __future__ import annotations
 
 import csv
-import gzip
+import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -23,6 +22,7 @@ from msgspec import Struct
 
 from monitor.blocks import Column
 from monitor.feeds.complaints import Complaints
+from monitor.feeds.packed import DAMAGED, ZIP, unpacked
 from monitor.located import Mistake, Mistaken
 
 PIECE = 4 << 20
@@ -31,7 +31,9 @@ _STEP = 1 << 16
 _HEAD = 1 << 16
 _MARK = b"\xef\xbb\xbf"
 """Byte order mark of UTF-8."""
-DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
+_LINE_ENDS = re.compile("\r\n|\n|\r")
 
 
 class Text(Struct, frozen=True):
@@ -50,19 +52,10 @@ class Text(Struct, frozen=True):
         """Its bytes, decompressed."""
         if self.member is not None:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
-                yield member  # type: ignore[misc]  # zipfile types it IO[bytes]
-            return
-        with self.path.open("rb") as file:
-            magic = file.read(4)
-            file.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                with gzip.open(file) as plain:
-                    yield plain  # type: ignore[misc]  # a GzipFile reads as a BinaryIO does
-            elif magic == b"\x28\xb5\x2f\xfd":
-                with pa.input_stream(file, compression="zstd") as plain:
-                    yield plain
-            else:
-                yield file
+                yield unpacked(member)
+        else:
+            with self.path.open("rb") as file:
+                yield unpacked(file)
 
 
 class Piece(Struct, frozen=True, eq=False):
@@ -87,30 +80,56 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 def texts(path: Path, suits: Callable[[str], bool] = lambda _: True) -> list[Text]:
-    """The texts in a file; raises `Mistaken` when it cannot be opened."""
+    """The texts in a file; raises `Mistaken` when it cannot be opened, or can be read only once."""
     try:
+        if path.is_fifo() or path.is_socket():
+            raise _mistaken(str(path), "can be read only once, and files are read twice: write it to a file first")
         with path.open("rb") as file:
-            zipped = file.read(4) == b"PK\x03\x04"
+            zipped = file.read(4) in ZIP
         if not zipped:
             return [Text(path)]
         with zipfile.ZipFile(path) as archive:
-            return [Text(path, n) for n in archive.namelist() if not n.endswith("/") and suits(n)]
+            members = [Text(path, n) for n in archive.namelist() if not n.endswith("/") and suits(n)]
     except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, Mistaken):
+            raise
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise Mistaken(str(path), [Mistake(None, f"cannot be read: {why}")]) from None
+        raise _mistaken(str(path), f"cannot be read: {why}") from None
+    if not members:
+        raise _mistaken(str(path), "holds no file")
+    return members
 
 
-def head(text: Text, lines: int = 50) -> list[str]:
-    """Its first lines; raises `Mistaken` when nothing at all can be read."""
+def head(text: Text, lines: int = 1000) -> list[str]:
+    """Its first lines; raises `Mistaken` when nothing at all can be read, or nothing as UTF-8."""
     start = b""
     try:
         with text.open() as file:
-            while len(start) < _HEAD and (more := file.read1(_STEP)):  # type: ignore[attr-defined]  # all of them have it
+            while (len(start) < _HEAD or (b"\n" not in start and len(start) < PIECE)) and (more := _some(file)):
                 start += more
     except DAMAGED as error:
         if not start:
-            raise Mistaken(text.name, [Mistake(None, f"cannot be read: {error}")]) from None
-    return start.decode("utf-8-sig", "replace").splitlines()[:lines]
+            raise _mistaken(text.name, f"cannot be read: {error}") from None
+    if start.startswith(_WIDE):
+        raise _mistaken(text.name, "is UTF-16, which is not read: save it as UTF-8")
+    return _LINE_ENDS.split(start.decode("utf-8-sig", "replace"))[:lines]
+
+
+def fields_of(line: str, separator: str) -> list[str]:
+    """The fields of one line."""
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a field longer than any of ours
+        return line.split(separator)
+
+
+def _some(file: Any) -> bytes:
+    more: bytes = file.read1(_STEP)
+    return more
+
+
+def _mistaken(name: str, what: str) -> Mistaken:
+    return Mistaken(name, [Mistake(None, what)])
 
 
 def pieces(text: Text, layout: Layout, complaints: Complaints) -> Iterator[Piece]:
@@ -130,8 +149,11 @@ def _blocks(text: Text, complaints: Complaints) -> Iterator[bytes]:
     """Whole lines, a few megabytes at a time."""
     rest, lines = b"", 0
     damage: list[Exception] = []
+    old = False  # lines end with CR alone
     for number, more in enumerate(_portions(text, damage)):
         whole = more.removeprefix(_MARK) if number == 0 else more
+        old = old or (number == 0 and b"\n" not in whole and b"\r" in whole)
+        whole = whole.replace(b"\r", b"\n") if old else whole
         cut = whole.rfind(b"\n") + 1
         if cut:
             lines += whole.count(b"\n")
@@ -151,7 +173,7 @@ def _portions(text: Text, damage: list[Exception]) -> Iterator[bytes]:
     portion = bytearray()
     try:
         with text.open() as file:
-            while more := file.read1(_STEP):  # type: ignore[attr-defined]  # all of them have it
+            while more := _some(file):
                 portion += more
                 if len(portion) >= PIECE:
                     yield bytes(portion)
@@ -205,8 +227,8 @@ def _columns(block: bytes, skip: int, layout: Layout, quoted: bool, refuse: Call
 def _line_by_line(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Complaints) -> Piece:
     """A quote that is never closed would swallow its neighbours: here it spoils its own line only."""
     rows, lines = [], []
-    for number, row in enumerate(block.decode().splitlines()):
-        fields = next(csv.reader([row], delimiter=layout.separator), [])
+    for number, row in enumerate(_LINE_ENDS.split(block.decode())):
+        fields = fields_of(row, layout.separator)
         if number >= skip and len(fields) == layout.fields:
             rows.append(fields)
             lines.append(line + number)

@@ -121,6 +121,25 @@ def times(texts: Any) -> tuple[Column, Mask]:
     return _mixed(texts, "^never$", partial(_timestamps, pa.int64()), time_of)
 
 
+def counted(texts: Any, digits: int) -> tuple[Column, Mask]:
+    """A column of times counted in units of 10^digits ns, or ISO 8601, and which of them cannot be read."""
+    texts = _stated(texts)
+    if all(_NUMBER.fullmatch(text) for text in _first(texts)):
+        try:
+            return _low_words(pc.cast(texts, pa.decimal128(38, digits)))
+        except pa.ArrowInvalid:
+            pass
+    return _mixed(texts, "^never$", partial(_timestamps, pa.int64()), partial(count_of, digits=digits))
+
+
+def count_of(text: str, digits: int) -> int | None:
+    """A time counted in units of 10^digits ns, or ISO 8601, as ns UTC; raises `ValueError`."""
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        return time_of(text)
+    return _within(int(Decimal(text).scaleb(digits).to_integral_value(ROUND_HALF_EVEN)), text)
+
+
 def shortest(floats: Any) -> tuple[Column, Mask]:
     """A column of floats in 1e-9, each taken as the shortest decimal that is this float: 183.63 is 183.63."""
     return prices(pc.cast(floats, pa.utf8()))

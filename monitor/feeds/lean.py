@@ -4,7 +4,7 @@ A line of a quote file: milliseconds since midnight in New York, bid × 10,000, 
 letter of the exchange, quote condition, suspicious (0 or 1); the last three may be missing. ``0,0`` for a side says
 that it has not changed, so each line becomes the whole NBBO as it then stood. Nothing is carried from one file into
 the next: a side is absent until its first line. The date is in the file's name, the symbol in the member's name
-(``20131007_ibm_Quote_Tick.csv``) or else the folder's.
+(``20131007_ibm_Quote_Tick.csv``) or else the folder's; a member that names another date than its zip goes by its own.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ HOUR_NS = 3_600 * 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"(?<!\d)(\d{4})(\d\d)(\d\d)(?!\d)")
 _SYMBOL = re.compile(r"^\d{8}_(.+?)_(?:quote_tick|tick_quote|quote|trade_tick|tick_trade|trade)\b", re.IGNORECASE)
+_OPTION = re.compile(r"_(american|european)_(call|put)_", re.IGNORECASE)
+_KIND = re.compile(r"_(quote|trade|openinterest)", re.IGNORECASE)
 _FEWEST = 5
 _TRADE_FIELDS = 6
 
@@ -178,13 +180,15 @@ def _nanos(day: date, at: time, hours: int = 0) -> int:
 
 
 def _prices(column: Any) -> tuple[Column, Mask]:
-    """Prices × 10,000 → 1e-9."""
+    """Prices × 10,000 → 1e-9; nothing is said as 0 is."""
     values, wrong = exact.prices(column)
+    values = np.where((values == ABSENT) & ~wrong, 0, values)
     return values // 10_000, wrong | (values < 0)
 
 
 def _whole(column: Any) -> tuple[Column, Mask]:
     values, wrong = exact.whole_shares(column)
+    values = np.where((values == ABSENT) & ~wrong, 0, values)
     return values, wrong | (values < 0)
 
 
@@ -194,16 +198,19 @@ def _words(column: Any) -> npt.NDArray[np.str_]:
 
 def _texts(path: Path, kind: str) -> list[Text]:
     found = texts(path)
-    named = [t for t in found if kind in (t.member or "").lower()]
-    chosen = named or found
+    names = [Path(t.member or t.path).name for t in found]
+    named = [t for t, name in zip(found, names, strict=True) if kind in name.lower()]
+    chosen = named or [t for t, name in zip(found, names, strict=True) if not _KIND.search(name)]
     if not chosen:
         raise Mistaken(str(path), [Mistake(None, f"holds no {kind} file")])
     return chosen
 
 
 def _day(text: Text, fewest: int) -> Day:
-    names = [text.path.name, *([text.member] if text.member is not None else [])]
-    day = next((d for name in names for d in _dates(name)), None)
+    names = [text.path.name, *([] if text.member is None else [Path(text.member).name])]
+    if _OPTION.search(names[-1]):
+        raise Mistaken(text.name, [Mistake(None, "holds quotes of an option, and only equities are read")])
+    day = next((d for name in reversed(names) for d in _dates(name)), None)
     if day is None:
         raise Mistaken(text.name, [Mistake(None, "its name holds no date, such as 20131007_quote.zip")])
     said = next((m[1] for name in reversed(names) if (m := _SYMBOL.match(Path(name).name))), None)

@@ -19,6 +19,7 @@ from monitor.blocks import ABSENT
 from monitor.events import LATEST
 from monitor.feeds.exact import scaled, time_of
 from monitor.feeds.table import Names, Table, empty
+from monitor.feeds.units import doubted
 
 LONGEST = 1 << 16
 """A line of more bytes is none of ours."""
@@ -93,8 +94,10 @@ def heard(line: bytes, received: int) -> Heard:
 
 
 def believable(said: Heard, now: int) -> Heard:
-    """The same; raises `Garbled` when it tells of a time that has not come."""
+    """The same; raises `Garbled` when it tells of a time that has not come, or that was not counted in ns."""
     at = said.time if isinstance(said, Quote) else said.at if isinstance(said, FeedTick) else now
+    if (unit := doubted(at)) is not None:
+        raise Garbled(NOT_A_QUOTE, f"{at} would be a day of 1970: times are ns UTC, and it looks like {unit}")
     if at > now + AHEAD_NS:
         raise Garbled(NOT_A_QUOTE, f"{at} is more than a minute ahead of the time of day")
     return said

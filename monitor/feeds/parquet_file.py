@@ -15,13 +15,16 @@ from monitor.feeds.complaints import Complaints
 from monitor.feeds.csv_file import header_places
 from monitor.feeds.rows import column_of_times, is_text, table_of
 from monitor.feeds.table import Stream, Table
+from monitor.feeds.units import Stamp, doubt
 from monitor.feeds.whole import in_order
 from monitor.located import Mistake, Mistaken
 
 ROWS = 1 << 16
+_LOOKED_AT = 200
+"""Rows by whose times a unit is told."""
 
 
-def streams(path: Path, columns: Mapping[str, str], complaints: Complaints) -> list[Stream]:
+def streams(path: Path, columns: Mapping[str, str], unit: str | None, complaints: Complaints) -> list[Stream]:
     """The quotes of a file; raises `Mistaken` when it is not Parquet or lacks a column."""
     try:
         with pq.ParquetFile(path) as file:
@@ -30,56 +33,67 @@ def streams(path: Path, columns: Mapping[str, str], complaints: Complaints) -> l
     except (pa.ArrowException, OSError) as error:
         raise Mistaken(str(path), [Mistake(None, f"cannot be read as Parquet: {error}")]) from None
     places = {ours: found[i] for ours, i in header_places(found, columns, str(path), None).items()}
-    if twice := [name for name in places.values() if found.count(name) > 1]:
-        raise Mistaken(str(path), [Mistake(None, f"has several columns called {name}") for name in twice])
-    _check(path, {ours: kinds.field(theirs).type for ours, theirs in places.items()})
-    return [Stream(open=partial(_tables, path, places, complaints))]
+    _check(path, {ours: kinds.field(theirs).type for ours, theirs in places.items()}, unit)
+    if unit is None:
+        _certain(path, places["time"])
+    return [Stream(open=partial(_tables, path, places, unit, complaints))]
 
 
-def _check(path: Path, kinds: dict[str, Any]) -> None:
+def _certain(path: Path, name: str) -> None:
+    """Raises `Mistaken` when the first times cannot be ns."""
+    batch = next(_batches(path, [name], Complaints.deaf(), _LOOKED_AT), None)
+    if batch is None or pa.types.is_timestamp(batch.column(0).type):
+        return
+    stamps = [str(value) for value in batch.column(0).to_pylist()]
+    if (doubtful := doubt([Stamp(i, text.strip()) for i, text in enumerate(stamps, 1)])) is not None:
+        raise Mistaken(str(path), [Mistake(*doubtful)])
+
+
+def _check(path: Path, kinds: dict[str, Any], unit: str | None) -> None:
     wrong = [
         f"{name} is {kind}, which is no {'time' if name == 'time' else 'text or number'}"
         for name, kind in kinds.items()
-        if not _suits(name, kind)
+        if not _suits(name, kind, unit)
     ]
     if wrong:
         raise Mistaken(str(path), [Mistake(None, what) for what in wrong])
 
 
-def _suits(name: str, kind: Any) -> bool:
+def _suits(name: str, kind: Any, unit: str | None) -> bool:
     t = pa.types
     if t.is_dictionary(kind):
-        return _suits(name, kind.value_type)
+        return _suits(name, kind.value_type, unit)
     if name == "time":
-        return bool(is_text(kind) or t.is_integer(kind) or t.is_timestamp(kind))
+        broken = unit is not None and (t.is_floating(kind) or t.is_decimal(kind))
+        return bool(broken or is_text(kind) or t.is_integer(kind) or t.is_timestamp(kind))
     text = is_text(kind)
     if name == "symbol":
         return text
     return bool(text or t.is_null(kind) or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind))
 
 
-def _tables(path: Path, places: Mapping[str, str], complaints: Complaints) -> Iterator[Table]:
+def _tables(path: Path, places: Mapping[str, str], unit: str | None, complaints: Complaints) -> Iterator[Table]:
     def read() -> Iterator[Table]:
         row = 0
         for batch in _batches(path, list(places.values()), complaints):
             columns = {ours: batch.column(theirs) for ours, theirs in places.items()}
-            yield table_of(columns, partial(_place, path, columns, row), complaints)
+            yield table_of(columns, partial(_place, path, columns, row), complaints, unit)
             row += len(batch)
 
-    return in_order(str(path), read, partial(_times, path, places["time"]))
+    return in_order(str(path), read, partial(_times, path, places["time"], unit))
 
 
-def _times(path: Path, name: str) -> Iterator[Column]:
+def _times(path: Path, name: str, unit: str | None) -> Iterator[Column]:
     for batch in _batches(path, [name], Complaints.deaf()):
-        time, wrong = column_of_times(batch.column(0))
+        time, wrong = column_of_times(batch.column(0), unit)
         yield time[~wrong & (time != ABSENT)]
 
 
-def _batches(path: Path, columns: list[str], complaints: Complaints) -> Iterator[Any]:
+def _batches(path: Path, columns: list[str], complaints: Complaints, rows: int = ROWS) -> Iterator[Any]:
     row = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=ROWS, columns=columns):
+            for batch in file.iter_batches(batch_size=rows, columns=columns):
                 yield batch
                 row += len(batch)
     except (pa.ArrowException, OSError) as error:

@@ -44,7 +44,7 @@ HOLD_ROWS = 2_000_000
 
 _EPILOG = """sources:
   lean:PATH         tick files of QuantConnect Lean / AlgoSeek: a zip, a folder or a pattern
-  csv:PATH          time,symbol,bid,ask[,bid_size,ask_size] with or without a header, also gzip, zstd, zip
+  csv:PATH          time,symbol,bid,ask[,bid_size,ask_size] with or without a header, also compressed
   parquet:PATH      the same columns in Parquet
   jsonl:-           lines of JSON on standard input
   jsonl:tcp://HOST:PORT  lines of JSON over TCP; sorwatch listens

@@ -15,6 +15,7 @@ from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.exact import Mask
 from monitor.feeds.table import Table, without_nonsense
+from monitor.feeds.units import DIGITS
 
 _TEXTS = (
     pa.types.is_string,
@@ -29,9 +30,9 @@ Place = Callable[[int], tuple[str, str]]
 """Place and text of a row, by its index."""
 
 
-def table_of(columns: dict[str, Any], place: Place, complaints: Complaints) -> Table:
-    """A table of the rows that can be used: ``columns`` by name, sizes optional."""
-    time, no_time = column_of_times(columns["time"])
+def table_of(columns: dict[str, Any], place: Place, complaints: Complaints, unit: str | None = None) -> Table:
+    """A table of the rows that can be used: ``columns`` by name, sizes optional; ``unit`` is that of counts of time."""
+    time, no_time = column_of_times(columns["time"], unit)
     symbols, symbol = _symbols(columns["symbol"])
     values = {"bid": _prices(columns["bid"]), "ask": _prices(columns["ask"])}
     values |= {name: _sizes(columns.get(name), len(time)) for name in ("bid_size", "ask_size")}
@@ -59,10 +60,12 @@ def _located(place: Place, row: int, name: str) -> tuple[str, str, str]:
     return where, f"{name} cannot be read", text
 
 
-def column_of_times(column: Any) -> tuple[Column, Mask]:
-    """Times of any type a file may have, in ns UTC, and which cannot be read."""
+def column_of_times(column: Any, unit: str | None = None) -> tuple[Column, Mask]:
+    """Times of any type a file may have, in ns UTC, and which cannot be read; counts are ns or of the unit named."""
     column = _plain(column)
     kind = column.type
+    if unit not in (None, "ns") and not pa.types.is_timestamp(kind):
+        return exact.counted(pc.cast(column, pa.utf8()), DIGITS[unit])
     if is_text(kind):
         return exact.times(column)
     if pa.types.is_timestamp(kind):

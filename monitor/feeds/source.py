@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -21,14 +22,14 @@ from monitor.feeds.complaints import Complaints
 from monitor.feeds.csv_file import NEEDED, OPTIONAL
 from monitor.feeds.cut import blocks_of
 from monitor.feeds.table import Stream, Table, merged
-from monitor.located import Mistake, Mistaken
+from monitor.feeds.units import DIGITS
+from monitor.located import Mistake, Mistaken, Several
 
+T = TypeVar("T")
 FILE_FORMATS = ("lean", "csv", "parquet")
 LIVE_FORMATS = ("jsonl", "demo")
-_SUFFIXES = {
-    "csv": (".csv", ".csv.gz", ".csv.zst", ".csv.zip", ".tsv", ".txt"),
-    "parquet": (".parquet", ".pq"),
-}
+_SUFFIXES = {"csv": csv_file.SUFFIXES, "parquet": (".parquet", ".pq")}
+UNIT = "time_unit"
 _QUERY = re.compile(r"\?(\w+=[^?]*)$")
 
 
@@ -50,8 +51,15 @@ def parse(notation: str) -> Notation:
         known = ", ".join(f"{f}:" for f in FILE_FORMATS + LIVE_FORMATS)
         raise _mistaken(notation, f"not a quote source: write FORMAT:PATH with one of {known}")
     query = None if _exists(rest) else _QUERY.search(rest)
-    options = dict(parse_qsl(query[1], keep_blank_values=True)) if query else {}
+    pairs = parse_qsl(query[1], keep_blank_values=True) if query else []
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise _mistaken(notation, f"names {', '.join(sorted({n for n, _ in pairs if _count(pairs, n) > 1}))} twice")
     return Notation(form, rest[: query.start()] if query else rest, options)
+
+
+def _count(pairs: list[tuple[str, str]], name: str) -> int:
+    return sum(n == name for n, _ in pairs)
 
 
 def _exists(path: str) -> bool:
@@ -64,7 +72,8 @@ def _exists(path: str) -> bool:
 def column_map(text: str) -> dict[str, str]:
     """Read ``time=ts,bid=bid_px``; raises `Mistaken`."""
     pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    return _known({ours.strip(): theirs.strip() for ours, _, theirs in pairs}, f"--columns {text}")
+    named = {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+    return _known(named, f"--columns {text}")
 
 
 def streams(notation: str, complaints: Complaints, columns: Mapping[str, str] | None = None) -> list[Stream]:
@@ -72,18 +81,19 @@ def streams(notation: str, complaints: Complaints, columns: Mapping[str, str] | 
     parsed = parse(notation)
     if parsed.format == "lean":
         return _lean(parsed, complaints)
-    named = {**(columns or {}), **_known(parsed.options, str(parsed))}
     if parsed.format not in FILE_FORMATS:
         raise _mistaken(notation, f"{parsed.format}: is a live source; files are lean:, csv: and parquet:")
+    named = {**(columns or {}), **_known(parsed.options, str(parsed))}
+    unit = named.pop(UNIT, None)
     read = csv_file.streams if parsed.format == "csv" else parquet_file.streams
-    return [stream for path in files(parsed) for stream in read(path, named, complaints)]
+    return each(files(parsed), lambda path: read(path, named, unit, complaints))
 
 
 def tables(
     notations: Sequence[str], complaints: Complaints, columns: Mapping[str, str] | None = None
 ) -> Iterator[Table]:
     """All quotes of several sources of files as one stream in order of time; raises `Mistaken` at once."""
-    return merged([stream for notation in notations for stream in streams(notation, complaints, columns)])
+    return merged(each(notations, lambda notation: streams(notation, complaints, columns)))
 
 
 def read_blocks(
@@ -137,11 +147,29 @@ def _lean(parsed: Notation, complaints: Complaints) -> list[Stream]:
     return [s for path in files(parsed) for s in lean.streams(path, complaints, suspicious == "keep")]
 
 
+def each(named: Iterable[T], read: Callable[[T], list[Stream]]) -> list[Stream]:
+    """The streams of each; raises `Mistaken` with the mistakes of all of them."""
+    found: list[Stream] = []
+    wrong: list[Mistaken] = []
+    for one in named:
+        try:
+            found += read(one)
+        except Mistaken as mistaken:
+            wrong.append(mistaken)
+    if wrong:
+        raise Several(wrong) if len(wrong) > 1 else wrong[0]
+    return found
+
+
 def _known(named: dict[str, str], place: str) -> dict[str, str]:
-    unknown = sorted(set(named) - set(NEEDED + OPTIONAL)) + [n for n, theirs in named.items() if theirs == ""]
+    unknown = sorted(set(named) - set(NEEDED + OPTIONAL) - {UNIT}) + [n for n, theirs in named.items() if theirs == ""]
+    wrong = []
     if unknown:
-        what = f"{', '.join(unknown)}: write OURS=THEIRS, ours being {', '.join(NEEDED + OPTIONAL)}"
-        raise _mistaken(place, what)
+        wrong.append(f"{', '.join(unknown)}: write OURS=THEIRS, ours being {', '.join(NEEDED + OPTIONAL)}, or {UNIT}")
+    if named.get(UNIT, "ns") not in DIGITS and named.get(UNIT) != "":
+        wrong.append(f"{UNIT}={named[UNIT]}: is one of {', '.join(DIGITS)}")
+    if wrong:
+        raise Mistaken(place, [Mistake(None, what) for what in wrong])
     return named
 
 

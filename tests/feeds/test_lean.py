@@ -157,3 +157,42 @@ def test_a_damaged_archive_gives_what_it_holds_and_says_so(tmp_path: Path) -> No
 def test_a_file_without_a_date_is_a_clear_mistake(tmp_path: Path, name: str) -> None:
     with pytest.raises(Mistaken, match="no date"):
         blocks(zipped(tmp_path / name, "x.csv", "1,100,1,0,0,P,1,0\n"))
+
+
+def test_members_of_several_days_go_by_their_own_dates(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "20131007_quote.zip", "w") as archive:
+        for day in ("20131008", "20131007"):
+            archive.writestr(f"x/{day}_ibm_Quote_Tick.csv", "34200000,1000000,1,1010000,2\n")
+        archive.writestr("20131007_ibm_Trade_Tick.csv", "34200000,1000000,1,P,0,0\n")
+    found = blocks(f"lean:{tmp_path / '20131007_quote.zip'}")
+    assert column(found, "time") == [utc("2013-10-07T13:30"), utc("2013-10-08T13:30")]
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "told"),
+    [
+        ("20131007_quote_american.zip", "20131007_aapl_tick_quote_american_call_6500000_20131019.csv", "an option"),
+        ("20131007_trade.zip", "20131007_ibm_Trade_Tick.csv", "holds no quote file"),
+        ("20131007_quote.zip", "20131007_ibm_Trade_Tick.csv", "holds no quote file"),
+    ],
+)
+def test_what_holds_no_quotes_of_an_equity_is_refused(tmp_path: Path, name: str, member: str, told: str) -> None:
+    with pytest.raises(Mistaken, match=told):
+        blocks(zipped(tmp_path / "aapl" / name, member, "34200000,1000000,1,1010000,2\n"))
+
+
+def test_a_zip_that_holds_nothing_says_so(tmp_path: Path) -> None:
+    zipfile.ZipFile(tmp_path / "20131007_quote.zip", "w").close()
+    with pytest.raises(Mistaken, match="holds no file"):
+        blocks(f"lean:{tmp_path / '20131007_quote.zip'}")
+
+
+def test_a_side_left_blank_has_not_changed(tmp_path: Path) -> None:
+    text = "34200000,1000000,1,,,P\n34200001,,,1010000,2,P\n34200002,,,,,P\n"
+    complaints = Complaints()
+    found = blocks(
+        zipped(tmp_path / "ibm" / "20131007_quote.zip", "20131007_ibm_Quote_Tick.csv", text), complaints=complaints
+    )
+    assert column(found, "bid") == [100 * 10**9] * 2
+    assert column(found, "ask") == [ABSENT, 101 * 10**9]
+    assert complaints.total == 1
