@@ -13,7 +13,6 @@ place of its symbol's quote only where it is newer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,36 +21,16 @@ from msgspec import Struct
 from monitor.blocks import ABSENT, Block, Column
 from monitor.events import Quote, QuoteState
 from monitor.orders import Window
+from monitor.waiting import ASK, BID, FIELDS, TIME, Edge, Slots, Table, Waiting
 
-Slots = npt.NDArray[np.intp]
-Edge = Literal["left", "right"]
 Row = list[int]
 """Time, bid, ask, bid size, ask size; `ABSENT` where there is none."""
 
-_FIELDS = ("time", "bid", "ask", "bid_size", "ask_size")
-_TIME, _BID, _ASK = 0, 1, 2
 _NEVER = np.iinfo(np.int64).max
-_EAGER = 1 << 17
-"""Waiting rows beyond which settling is not put off any longer."""
-_EAGER_BLOCKS = 16
-"""Waiting blocks beyond which it is not: every look passes over each of them (measured: 8 to 32 are alike)."""
+_WORTH = 1 << 14
+"""Rows that could be settled from which on it is done: a pass over them costs less than settling them one by one."""
 _MAPPED_MOST = 64
 """Tuples of symbols whose slots are kept."""
-
-
-class Waiting(Struct, kw_only=True, eq=False):
-    """A block whose rows from ``start`` on are not settled yet."""
-
-    token: int
-    source: str
-    n: int
-    slots: Slots
-    columns: tuple[Column, ...]
-    start: int = 0
-
-    def until(self, time: int, side: Edge) -> int:
-        """Number of its rows before ``time`` (``left``) or up to it (``right``)."""
-        return int(self.columns[_TIME].searchsorted(time, side=side))
 
 
 class Rows(Struct, eq=False):
@@ -62,67 +41,63 @@ class Rows(Struct, eq=False):
     keys: Column
     """Slot and place in time as one rising number."""
     slots: Slots
-    columns: list[Column]
+    places: Slots
+    """Where in the table each row stands."""
+    table: Table
 
-    def place(self, slots: Slots, times: Column, side: Edge) -> Slots:
+    def before(self, slots: Slots, times: Column, side: Edge) -> Slots:
         """For each (slot, time) how many rows stand before it in the grouped order."""
         ranks = self.times.searchsorted(times, side=side)
         return self.keys.searchsorted(slots * (len(self.times) + 1) + ranks, side="left")
 
-    def holds(self, places: Slots, slots: Slots) -> npt.NDArray[np.bool_]:
-        """Where the row before a place is a row of that slot."""
+    def holds(self, ends: Slots, slots: Slots) -> npt.NDArray[np.bool_]:
+        """Where the row before an end is a row of that slot."""
         if not len(self.slots):
-            return np.zeros(len(places), np.bool_)
-        found: npt.NDArray[np.bool_] = (places > 0) & (self.slots[places - 1] == slots)
+            return np.zeros(len(ends), np.bool_)
+        found: npt.NDArray[np.bool_] = (ends > 0) & (self.slots[ends - 1] == slots)
         return found
 
 
 class Book:
-    """Last quotes by symbol, and the blocks that wait."""
+    """Last quotes by symbol, and the rows that wait."""
 
     def __init__(self, reach_ns: int = 0) -> None:
         self.reach_ns = reach_ns
         self.base: int | None = None
         """Rows before it are settled; ``None`` before anything is."""
-        self.waiting_rows = 0
         self.late = 0
         """Rows that came after their time had been settled."""
         self._slot_of: dict[str, int] = {}
-        self._last = np.full((len(_FIELDS), 64), ABSENT, np.int64)
-        self._waiting: list[Waiting] = []
+        self._last = np.full((FIELDS, 64), ABSENT, np.int64)
+        self._waiting: dict[str, Waiting] = {}
+        """By source, in order of their names: rows of equal times are settled in this order."""
         self._mapped: dict[int, tuple[tuple[str, ...], Slots]] = {}
         """Slots of the symbols of blocks by the identity of their tuple: a feed names the same ones again and again."""
+
+    @property
+    def waiting_rows(self) -> int:
+        """How many rows wait."""
+        return sum(map(len, self._waiting.values()))
 
     def add(self, block: Block, token: int, *, repeat: bool = False) -> None:
         """Let a block wait; of a ``repeat`` (read again after a restart) what is settled is passed over."""
         if not len(block):
             return
-        columns = (block.time, block.bid, block.ask, block.bid_size, block.ask_size)
-        waiting = Waiting(
-            token=token,
-            source=block.source,
-            n=block.n,
-            slots=self._slots_of(block.symbols)[block.symbol],
-            columns=columns,
-        )
+        slots, first = self._slots_of(block.symbols)[block.symbol], 0
         if self.base is not None and int(block.time[0]) < self.base:
-            waiting.start = waiting.until(self.base, "left")
+            first = int(block.time.searchsorted(self.base))
             if not repeat:
-                self._write_late(waiting)
-        if waiting.start < len(block):
-            self._insert(waiting)
-            self.waiting_rows += len(block) - waiting.start
+                self._write_late(block, slots, first)
+        if first < len(block):
+            self._source(block.source).add(block, token, slots, first)
 
     def first_waiting(self) -> int | None:
         """Token of the earliest block that is not wholly settled."""
-        return min((w.token for w in self._waiting), default=None)
+        return min((piece.token for waiting in self._waiting.values() for piece in waiting.pieces), default=None)
 
     def first_waiting_n(self) -> dict[str, int]:
         """By source, the number of the earliest block that is not wholly settled."""
-        first: dict[str, int] = {}
-        for waiting in self._waiting:
-            first[waiting.source] = min(waiting.n, first.get(waiting.source, waiting.n))
-        return first
+        return {source: min(p.n for p in waiting.pieces) for source, waiting in self._waiting.items() if waiting.pieces}
 
     def quotes(self, symbols: Sequence[str], times: Sequence[int], *, inclusive: bool) -> list[Row]:
         """The quote of each symbol just before its time, or at it too when ``inclusive``."""
@@ -149,12 +124,13 @@ class Book:
 
     def settle(self, time: int, *, eager: bool = False) -> None:
         """Nothing before ``time`` less the reach will be asked for: write it over, now or when it pays."""
-        if not eager and self.waiting_rows < _EAGER and len(self._waiting) < _EAGER_BLOCKS:
-            return
         base = time - self.reach_ns
-        if self.base is None or base > self.base:
+        if self.base is not None and base <= self.base:
+            return
+        ready = [(waiting, waiting.before(base)) for waiting in self._waiting.values()]
+        if eager or sum(count for _, count in ready) >= _WORTH:
             self.base = base
-            self._write(base)
+            self._write(base, [(waiting, count) for waiting, count in ready if count])
 
     def columns(self) -> tuple[list[str], bytes]:
         """The settled quotes: symbols, and the five columns one after the other."""
@@ -163,9 +139,16 @@ class Book:
     def restore(self, symbols: Sequence[str], columns: bytes, base: int | None) -> None:
         """Put back what `columns` gave."""
         self._slots(symbols)
-        values = np.frombuffer(columns, np.int64).reshape(len(_FIELDS), len(symbols))
+        values = np.frombuffer(columns, np.int64).reshape(FIELDS, len(symbols))
         self._last[:, : len(symbols)] = values
         self.base = base
+
+    def _source(self, name: str) -> Waiting:
+        waiting = self._waiting.get(name)
+        if waiting is None:
+            waiting = self._waiting[name] = Waiting()
+            self._waiting = dict(sorted(self._waiting.items()))
+        return waiting
 
     def _slots_of(self, symbols: tuple[str, ...]) -> Slots:
         """Slot of each symbol of a block."""
@@ -191,78 +174,72 @@ class Book:
 
     def _grow(self, size: int) -> None:
         if size > self._last.shape[1]:
-            larger = np.full((len(_FIELDS), 2 * size), ABSENT, np.int64)
+            larger = np.full((FIELDS, 2 * size), ABSENT, np.int64)
             larger[:, : self._last.shape[1]] = self._last
             self._last = larger
-
-    def _insert(self, waiting: Waiting) -> None:
-        """Keep blocks by source and number: equal times are settled in this order."""
-        self._waiting.append(waiting)
-        if len(self._waiting) > 1:
-            before = self._waiting[-2]
-            if (waiting.source, waiting.n) < (before.source, before.n):
-                self._waiting.sort(key=lambda w: (w.source, w.n))
 
     def _rows(self, slots: Slots, until: int) -> Rows:
         """Waiting rows of these slots up to ``until``, grouped."""
         wanted = np.zeros(len(self._slot_of), np.bool_)
         wanted[slots] = True
-        picked = [(w, i) for w in self._waiting if len(i := _picked(w, wanted, until))]
-        if not picked:
-            empty = np.empty(0, np.int64)
-            return Rows(empty, empty, np.empty(0, np.intp), [empty] * len(_FIELDS))
-        columns = [_joined([w.columns[c][i] for w, i in picked]) for c in range(len(_FIELDS))]
-        found = _joined([w.slots[i] for w, i in picked])
-        return _grouped(found, columns, narrow=len(self._slot_of) <= np.iinfo(np.uint16).max)
+        picked = [(w, wanted[w.slots[: w.before(until, "right")]].nonzero()[0]) for w in self._waiting.values()]
+        picked = [(waiting, places) for waiting, places in picked if len(places)]
+        narrow = len(self._slot_of) <= np.iinfo(np.uint16).max
+        if len(picked) == 1:
+            (waiting, places) = picked[0]
+            return _grouped(waiting.slots[places], places, waiting.table, narrow=narrow)
+        return _merged(picked, narrow=narrow)
 
     def _as_of(self, rows: Rows, slots: Slots, times: Column, *, inclusive: bool) -> list[Row]:
-        places = rows.place(slots, times, "right" if inclusive else "left")
-        held = rows.holds(places, slots)
+        ends = rows.before(slots, times, "right" if inclusive else "left")
+        held = rows.holds(ends, slots)
         found = self._last[:, slots]
         if held.any():
-            for c, column in enumerate(rows.columns):
-                found[c, held] = column[places[held] - 1]
+            found[:, held] = rows.table[:, rows.places[ends[held] - 1]]
         listed: list[Row] = found.T.tolist()
         return listed
 
     def _windows(self, rows: Rows, slots: Slots, times: Column, widths: Column) -> list[Window]:
         """Extremes from the quote in force when the window opens to the last one in it."""
-        order = np.argsort(rows.place(slots, times - widths, "left"), kind="stable")
+        order = np.argsort(rows.before(slots, times - widths, "left"), kind="stable")
         slots, times, widths = slots[order], times[order], widths[order]
-        low = rows.place(slots, times - widths, "left")
-        high = rows.place(slots, times + widths, "right")
+        low = rows.before(slots, times - widths, "left")
+        high = rows.before(slots, times + widths, "right")
         inside = rows.holds(low, slots)
         found = []
-        for column in (_BID, _ASK):
-            settled = np.where(inside, ABSENT, self._last[column, slots])
+        for field in (BID, ASK):
+            settled = np.where(inside, ABSENT, self._last[field, slots])
+            values = rows.table[field][rows.places]
             for ufunc, none in ((np.minimum, _NEVER), (np.maximum, ABSENT)):
-                extreme = _extremes(_present(rows.columns[column], none), low - inside, high, ufunc, none)
+                extreme = _extremes(_present(values, none), low - inside, high, ufunc, none)
                 found.append(ufunc(extreme, _present(settled, none)))
         back = np.empty(len(order), np.intp)
         back[order] = np.arange(len(order))
         return [_window(*values) for values in zip(*(f[back].tolist() for f in found), strict=True)]
 
-    def _write(self, base: int) -> None:
-        """Settle every waiting row before ``base``."""
-        ready = [(w, w.start, w.until(base, "left")) for w in self._waiting]
-        ready = [(w, start, stop) for w, start, stop in ready if stop > start]
-        for part in _in_order(ready):
-            self._scatter(*part)
-        for w, start, stop in ready:
-            w.start = stop
-            self.waiting_rows -= stop - start
-        self._waiting = [w for w in self._waiting if w.start < len(w.slots)]
+    def _write(self, base: int, ready: list[tuple[Waiting, int]]) -> None:
+        """Settle the first rows of each source, those before ``base``."""
+        parts = [(waiting.slots[:count], waiting.table[:, :count]) for waiting, count in ready]
+        if len(parts) == 1:
+            self._scatter(*parts[0])
+        elif parts:
+            slots = np.concatenate([slots for slots, _ in parts])
+            table = np.concatenate([table for _, table in parts], axis=1)
+            order = np.argsort(table[TIME], kind="stable")
+            self._scatter(slots[order], table[:, order])
+        for waiting, count in ready:
+            waiting.settle(base, count)
 
-    def _scatter(self, slots: Slots, columns: Sequence[Column]) -> None:
-        for last, column in zip(self._last, columns, strict=True):
+    def _scatter(self, slots: Slots, table: Table) -> None:
+        for last, column in zip(self._last, table, strict=True):
             last[slots] = column
 
-    def _write_late(self, waiting: Waiting) -> None:
+    def _write_late(self, block: Block, slots: Slots, count: int) -> None:
         """Late rows: the newest of each symbol counts from now on, where it is newer than what is known."""
-        self.late += waiting.start
-        slots = waiting.slots[: waiting.start]
-        newer = np.flatnonzero(waiting.columns[_TIME][: waiting.start] > self._last[_TIME, slots])
-        self._scatter(slots[newer], [column[newer] for column in waiting.columns])
+        self.late += count
+        newer = np.flatnonzero(block.time[:count] > self._last[TIME, slots[:count]])
+        columns = (block.time, block.bid, block.ask, block.bid_size, block.ask_size)
+        self._scatter(slots[newer], np.array([column[newer] for column in columns], np.int64))
 
 
 def quote_of(row: Row, at: int, stale_after_ns: int, silent_since: int | None = None) -> Quote:
@@ -305,41 +282,22 @@ def point(row: Row) -> Window | None:
     return Window(low_bid=low_bid, high_bid=low_bid, low_ask=low_ask, high_ask=low_ask)
 
 
-def _picked(waiting: Waiting, wanted: npt.NDArray[np.bool_], until: int) -> Slots:
-    """Indexes of its unsettled rows of wanted slots, up to ``until``."""
-    stop = waiting.until(until, "right")
-    return np.flatnonzero(wanted[waiting.slots[waiting.start : stop]]) + waiting.start
+def _merged(picked: list[tuple[Waiting, Slots]], *, narrow: bool) -> Rows:
+    """Rows of several sources, or of none, grouped."""
+    slots = np.concatenate([np.empty(0, np.intp), *(waiting.slots[places] for waiting, places in picked)])
+    table = np.concatenate(
+        [np.empty((FIELDS, 0), np.int64), *(waiting.table[:, places] for waiting, places in picked)], axis=1
+    )
+    order = np.argsort(table[TIME], kind="stable")
+    return _grouped(slots[order], order, table, narrow=narrow)
 
 
-def _grouped(slots: Slots, columns: list[Column], *, narrow: bool) -> Rows:
-    times = columns[_TIME]
-    if len(times) > 1 and (times[1:] < times[:-1]).any():
-        order = np.argsort(times, kind="stable")
-        slots, columns = slots[order], [column[order] for column in columns]
-        times = columns[_TIME]
+def _grouped(slots: Slots, places: Slots, table: Table, *, narrow: bool) -> Rows:
+    """Rows that are in order of time, grouped by slot."""
     by_slot = np.argsort(slots.astype(np.uint16) if narrow else slots, kind="stable")
-    slots = slots[by_slot]
-    keys = slots * (len(times) + 1) + by_slot
-    return Rows(times, keys, slots, [column[by_slot] for column in columns])
-
-
-def _in_order(ready: list[tuple[Waiting, int, int]]) -> list[tuple[Slots, list[Column]]]:
-    """The rows to settle as runs in order of (time, source, n, row); merged only where blocks overlap."""
-    by_time = sorted(ready, key=lambda r: int(r[0].columns[_TIME][r[1]]))
-    ends = [int(w.columns[_TIME][stop - 1]) for w, _, stop in by_time]
-    starts = [int(w.columns[_TIME][start]) for w, start, _ in by_time]
-    parts = [(w.slots[a:b], [column[a:b] for column in w.columns]) for w, a, b in by_time]
-    if all(end < start for end, start in zip(ends, starts[1:], strict=False)):
-        return parts
-    parts = [(w.slots[a:b], [column[a:b] for column in w.columns]) for w, a, b in ready]
-    slots = _joined([slots for slots, _ in parts])
-    columns = [_joined([columns[c] for _, columns in parts]) for c in range(len(_FIELDS))]
-    order = np.argsort(columns[_TIME], kind="stable")
-    return [(slots[order], [column[order] for column in columns])]
-
-
-def _joined(parts: list[Column]) -> Column:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    grouped = slots[by_slot]
+    keys = grouped * (len(slots) + 1) + by_slot
+    return Rows(table[TIME][places], keys, grouped, places[by_slot], table)
 
 
 def _present(prices: Column, none: int) -> Column:

@@ -36,6 +36,7 @@ PURE = {
     "monitor/fills.py",
     "monitor/amendments.py",
     "monitor/alarms.py",
+    "monitor/waiting.py",
     "monitor/joined.py",
     "monitor/findings.py",
     "monitor/sessions.py",
