@@ -86,7 +86,6 @@ class Engine:
         self.stories = Stories(policy, rules, config.tie, self.ledger)
         self.known = Sessions()
         self.verdicts = self.stories.verdicts
-        self._future = math.inf if config.future_ns is None else config.future_ns
         self._span = Spans(policy.budgets)
         self.counted = dict.fromkeys(
             ("reports", "quotes", "duplicates", "overflowed", "future_reports", "late_quotes"), 0
@@ -178,6 +177,7 @@ class Engine:
         watermark = self.sequencer.watermark()
         if watermark is not None:
             self._judge(watermark - self.hold_ns)
+        self.ledger.write_ahead()
         return self.stories.take_output()
 
     def drain(self) -> Output:
@@ -248,9 +248,13 @@ class Engine:
 
     def _joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
         """Each event with the NBBO of its instant, all looked up together; late and impossible times have none."""
-        earliest = -math.inf if settled is None else settled
-        if all(earliest <= e.at <= e.seen + self._future for e in events):
-            return self._looked_up(events) if events else []
+        earliest, is_future = -math.inf if settled is None else settled, self.sequencer.is_future
+        for event in events:
+            if event.at < earliest or is_future(event):
+                return self._partly_joined(events, settled)
+        return self._looked_up(events) if events else []
+
+    def _partly_joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
         unknown = [self._is_unknown(event, settled) for event in events]
         asking = [event for event, is_unknown in zip(events, unknown, strict=True) if not is_unknown]
         found = iter(self._looked_up(asking) if asking else ())

@@ -7,6 +7,7 @@ ones have finished; one that rules have found something about four times as long
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -22,7 +23,7 @@ FLAGGED_LONGER = 4
 """How many times longer a finished family with findings is remembered."""
 
 
-class Told(Struct, kw_only=True, gc=False):
+class Told(Struct, kw_only=True, gc=False, array_like=True):
     """What was last said of one subject."""
 
     order_id: str
@@ -38,7 +39,7 @@ class Told(Struct, kw_only=True, gc=False):
     """False once withdrawn."""
 
 
-class Family(Struct, kw_only=True, gc=False):
+class Family(Struct, kw_only=True, gc=False, array_like=True):
     """A customer's order, its routes, what was said of them and what is to be asked again."""
 
     root: str
@@ -84,20 +85,30 @@ def decode_family(data: bytes) -> Family:
     return _decoder.decode(data)
 
 
+class Queue(OrderedDict[int, Family]):
+    """Families in the order in which they are to be forgotten, and how many may be remembered."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+
 class Ledger:
     """Families by the orders in them."""
 
     def __init__(self, kept: int, open_most: int) -> None:
-        self.kept = kept
-        self.open_most = open_most
         self.forgotten = 0
         """Families given up while open because there were too many."""
         self._of: dict[tuple[str, str], Family] = {}
-        self._open: dict[int, Family] = {}
-        self._closed: dict[int, Family] = {}
-        self._flagged: dict[int, Family] = {}
+        self._open = Queue(open_most)
+        self._closed = Queue(kept)
+        self._flagged = Queue(kept * FLAGGED_LONGER)
         self._execs: dict[tuple[str, str], tuple[str, ...]] = {}
         self._bytes: dict[int, bytes] = {}
+        """Of families as they are now, by their ``since``: what has not changed is not encoded for every snapshot."""
+        self._unwritten: dict[int, Family] = {}
+        """Finished families without bytes, once snapshots are taken: nearly all of them change no more."""
+        self._snapshots = 0
         self._clock = 0
 
     @property
@@ -124,23 +135,25 @@ class Ledger:
 
     def touch(self, family: Family, order: Order) -> None:
         """An order of the family has changed; when the family has finished or opened again it changes its queue."""
-        self._bytes.pop(family.since, None)
-        if order.done is None and family.since in self._open:
+        since = family.since
+        self._bytes.pop(since, None)
+        if order.done is None and since in self._open:
             return
         family.finished = _is_finished(family)
         queue = self._queue(family)
-        if family.since not in queue:
+        if since not in queue:
             self._unqueue(family)
             self._enqueue(family, queue)
+        if family.finished and self._snapshots:
+            self._unwritten[family.since] = family
 
-    def _enqueue(self, family: Family, queue: dict[int, Family]) -> None:
+    def _enqueue(self, family: Family, queue: Queue) -> None:
         """To the end of its queue; what falls off the front is forgotten."""
         self._clock += 1
         family.since = self._clock
         queue[self._clock] = family
-        most = self._most(queue)
-        while len(queue) > most:
-            oldest = queue.pop(next(iter(queue)))
+        while len(queue) > queue.most:
+            _, oldest = queue.popitem(last=False)
             self.forgotten += queue is self._open
             self._forget(oldest)
 
@@ -160,8 +173,16 @@ class Ledger:
 
     def snapshot(self) -> list[bytes]:
         """Every family's bytes, oldest first; what has not changed since the last time is not encoded again."""
+        self._snapshots += 1
+        self._unwritten.clear()
         families = sorted(self.families(), key=lambda f: f.since)
         return [self._encoded(family) for family in families]
+
+    def write_ahead(self) -> None:
+        """Encode what has finished, so that the next snapshot does not have to: it is to hold nobody up for long."""
+        unwritten, self._unwritten = self._unwritten, {}
+        for family in unwritten.values():
+            self._encoded(family)
 
     def restore(self, families: list[bytes]) -> None:
         """Put back what `snapshot` gave."""
@@ -216,27 +237,22 @@ class Ledger:
         credit(above, order, NOTHING)
         return above
 
-    def _queue(self, family: Family) -> dict[int, Family]:
+    def _queue(self, family: Family) -> Queue:
         if not family.finished:
             return self._open
         return self._flagged if family.told else self._closed
 
-    def _most(self, queue: dict[int, Family]) -> int:
-        if queue is self._open:
-            return self.open_most
-        return self.kept * FLAGGED_LONGER if queue is self._flagged else self.kept
-
     def _unqueue(self, family: Family) -> None:
         if family.since == NEVER_QUEUED:
             return
-        self._bytes.pop(family.since, None)
+        self._drop_bytes(family)
         for queue in (self._open, self._closed, self._flagged):
             if queue.pop(family.since, None) is not None:
                 return
 
     def _forget(self, family: Family) -> None:
         """No name leads to the family any more, and none of its alarms will ring."""
-        self._bytes.pop(family.since, None)
+        self._drop_bytes(family)
         family.alarms.clear()
         for order in family.orders.values():
             self._of.pop((order.symbol, order.order_id), None)
@@ -248,6 +264,10 @@ class Ledger:
         owners = self._execs.pop((symbol, exec_id), ())
         if owners != (order_id,) and (others := tuple(owner for owner in owners if owner != order_id)):
             self._execs[symbol, exec_id] = others
+
+    def _drop_bytes(self, family: Family) -> None:
+        self._bytes.pop(family.since, None)
+        self._unwritten.pop(family.since, None)
 
     def _encoded(self, family: Family) -> bytes:
         data = self._bytes.get(family.since)

@@ -33,7 +33,7 @@ REUSED_AFTER_NS = DAY_NS // 4
 Ending = Literal["filled", "cancelled", "rejected", "expired"]
 
 
-class Window(Struct, frozen=True, kw_only=True, gc=False):
+class Window(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """The extremes of the NBBO within the clocks' error budget around an instant, the instant's own quote included.
 
     A side that was absent throughout is ``None``.
@@ -45,7 +45,7 @@ class Window(Struct, frozen=True, kw_only=True, gc=False):
     high_ask: int | None
 
 
-class Moment(Struct, frozen=True, kw_only=True, gc=False):
+class Moment(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """One step of the story: when, by whose clock, and the NBBO of that instant."""
 
     at: int
@@ -56,7 +56,7 @@ class Moment(Struct, frozen=True, kw_only=True, gc=False):
     """For the receipt: the NBBO's extremes around it, for a fill may be compared with the quote of that instant."""
 
 
-class Fill(Struct, kw_only=True, gc=False):
+class Fill(Struct, kw_only=True, gc=False, array_like=True):
     """One execution of an order, as it is now."""
 
     exec_id: str
@@ -83,7 +83,7 @@ class Fill(Struct, kw_only=True, gc=False):
     first_price: int | None = None
 
 
-class Order(Struct, kw_only=True, gc=False):
+class Order(Struct, kw_only=True, gc=False, array_like=True):
     """One order at one level: the customer's, or a route of it."""
 
     order_id: str

@@ -20,7 +20,7 @@ from monitor.sessions import Sessions
 if TYPE_CHECKING:
     from monitor.engine import Engine
 
-FORM = 1
+FORM = 2
 """Version of the state; raised with every change of what is kept."""
 
 
