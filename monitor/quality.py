@@ -55,14 +55,13 @@ def score(side: Side | None, price: int, receipt: Quote | None) -> Scores:
     )
 
 
-def sign(side: Side) -> int:
-    """+1 for a buyer, -1 for every kind of seller."""
-    return 1 if side == "buy" else -1
-
-
 def effective_spread(side: Side, price: int, bid: int, ask: int) -> int:
-    """``2·s·(P - M0)``: double the distance from the midpoint, positive when the customer paid it (242.600(b))."""
-    return sign(side) * (2 * price - (bid + ask))
+    """``2·s·(P - M0)``: double the distance from the midpoint, positive when the customer paid it (242.600(b)).
+
+    s is +1 for a buyer and -1 for every kind of seller.
+    """
+    distance = 2 * price - (bid + ask)
+    return distance if side == "buy" else -distance
 
 
 def quoted_spread(bid: int, ask: int) -> int:
@@ -71,13 +70,11 @@ def quoted_spread(bid: int, ask: int) -> int:
 
 
 def price_improvement(side: Side, price: int, bid: int, ask: int) -> int:
-    """``s·(N0 - P)`` a share, N0 the far side: positive is better than quoted, negative is outside the quote."""
-    return sign(side) * (far_side(side, bid, ask) - price)
+    """``s·(N0 - P)`` a share, N0 the far side: positive is better than quoted, negative is outside the quote.
 
-
-def far_side(side: Side, bid: int, ask: int) -> int:
-    """The price a marketable order trades at: the offer for a buyer, the bid for a seller."""
-    return ask if side == "buy" else bid
+    The far side is the price a marketable order trades at: the offer for a buyer, the bid for a seller.
+    """
+    return ask - price if side == "buy" else price - bid
 
 
 def eq_of(effective: int, quoted: int) -> float | None:

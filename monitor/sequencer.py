@@ -45,7 +45,7 @@ class Sequencer:
 
     def __init__(self, silence_ns: int, future_ns: int | None = None) -> None:
         self.silence_ns = silence_ns
-        self.future_ns = future_ns
+        self._future = math.inf if future_ns is None else future_ns
         self.sources: dict[str, Source] = {}
         self.duplicates = 0
         """Events that came twice while they waited."""
@@ -67,25 +67,29 @@ class Sequencer:
 
     def hold(self, event: Held) -> None:
         """Let an event wait for its turn."""
-        self.spoke(event.source, "reports")
+        source = self.sources.get(event.source)
+        if source is None or source.ended or source.silent:
+            source = self.spoke(event.source, "reports")
+        source.heard = self._now
         self.put_back(event)
 
     def put_back(self, event: Held) -> None:
         """Let an event wait that had been heard before a restart."""
         self._arrived += 1
-        turn = self.turn(event)
+        turn = event.at
+        if turn - event.seen > self._future:
+            turn = event.seen
         self._waiting.append((turn, event.source, event.n, event.part, self._arrived, event))
         if turn < self._first:
             self._first = turn
 
     def turn(self, event: Held) -> int:
         """The time at which an event is judged: its own, or when it was seen if it claims to be far in the future."""
-        at, most = event.at, self.future_ns
-        return event.seen if most is not None and at - event.seen > most else at
+        return event.seen if self.is_future(event) else event.at
 
     def is_future(self, event: Held) -> bool:
         """Whether it claims a time so far after it was seen that no clock can be meant; its source never gets there."""
-        return self.future_ns is not None and event.at - event.seen > self.future_ns
+        return event.at - event.seen > self._future
 
     def spoke(self, name: str, stream: Stream) -> Source:
         """The source said something: it is waited for (again)."""

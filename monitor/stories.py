@@ -83,7 +83,8 @@ class Stories:
         exec_id = fills.exec_id_of(event)
         earlier = order.fills.get(exec_id)
         if earlier is None:
-            self.counts["unlinked"] += known is None
+            if known is None:
+                self.counts["unlinked"] += 1
             self._executed(joined, event, family, order, exec_id)
         else:
             self._repeated(event, exec_id, same_fill(earlier, event))

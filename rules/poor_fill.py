@@ -52,12 +52,13 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict
 
 def observe(seen: Observation, limits: Limits) -> Answers:
     """Judge an execution, or one that was corrected, against both quotes; an auction's price has none."""
-    fill = seen.fill
+    fill, root = seen.fill, seen.root
     if fill is None or _at_auction(seen, fill):
-        return
-    yield _at_execution(seen, fill, limits)
-    if seen.root.received is not None and _held_to_receipt(seen.root, limits):
-        yield _at_receipt(seen, fill, seen.root.received, limits)
+        return ()
+    said = _at_execution(seen, fill, limits)
+    if root.received is None or not _held_to_receipt(root, limits):
+        return (said,)
+    return said, _at_receipt(seen, fill, root.received, limits)
 
 
 def _at_execution(seen: Observation, fill: Fill, limits: Limits) -> Verdict:

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor.events import Busted, Certainty, Corrected, Filled, Routed
-from monitor.orders import Fill
+from monitor.orders import Fill, Order
 from monitor.venue_files import shipped
 from monitor.venues import Resolution
 from rules.rule import Answers, Example, Observation, Rule, Verdict
@@ -27,6 +27,14 @@ US_EQUITIES = (
 """Every US equities exchange, and off-exchange prints."""
 
 DAY_NS = 86_400_000_000_000
+
+_WORDS = {
+    "undeclared": "which is not declared",
+    "off_exchange": "off exchange, which is not declared",
+    "expired": "a code no longer in use",
+    "unknown": "a code not known here",
+    "missing": "not reported",
+}
 
 Place = Literal["declared", "undeclared", "off_exchange", "expired", "unknown", "missing"]
 
@@ -96,31 +104,41 @@ def _place(limits: Limits, sent: str | None, mic: str | None, day: int) -> Judge
 def _route(seen: Observation, limits: Limits) -> Answers:
     """The destination, unless an execution there speaks for it; a bust gives it its voice back."""
     order, event = seen.order, seen.event
-    if order.routed is None or any(fill.state != "busted" for fill in order.fills.values()):
-        return
+    if order.routed is None or _is_executed(order):
+        return ()
     sent, mic = (event.venue_sent, event.venue) if isinstance(event, Routed) else (None, order.routed.venue)
     judged = place(sent, mic, order.routed.at, limits)
+    subject = f"route:{order.order_id}"
+    if judged.place == "declared":
+        return (Verdict(subject=subject, fires=False, reason=judged.reason),)
     if judged.place in ("unknown", "missing"):
-        return
-    title = f"Routed to {judged.resolution.mic or sent}, {_words(judged)}"
-    yield _verdict(seen, _route_subject(seen), judged, title, sent, order.routed.at, limits)
+        return ()
+    title = f"Routed to {judged.resolution.mic or sent}, {_WORDS[judged.place]}"
+    return (_fires(seen, subject, judged, title, sent, order.routed.at, limits),)
+
+
+def _is_executed(order: Order) -> bool:
+    return bool(order.fills) and any(fill.state != "busted" for fill in order.fills.values())
 
 
 def _execution(seen: Observation, fill: Fill, limits: Limits) -> Answers:
     judged = place(fill.venue_sent, fill.venue, fill.moment.at, limits)
+    subject = f"venue:{fill.exec_id}"
+    if judged.place == "declared":
+        return (Verdict(subject=subject, fires=False, reason=judged.reason),)
     name = judged.resolution.mic or fill.venue_sent
-    title = f"Executed at {name}, {_words(judged)}" if name is not None else "Executed, but the venue was not reported"
-    verdict = _verdict(seen, f"venue:{fill.exec_id}", judged, title, fill.venue_sent, fill.moment.at, limits)
-    yield verdict
-    if verdict.fires and seen.order.routed is not None and limits.routes:
-        yield Verdict(subject=_route_subject(seen), fires=False, reason="told with the execution it led to")
+    words = _WORDS[judged.place]
+    title = f"Executed at {name}, {words}" if name is not None else "Executed, but the venue was not reported"
+    verdict = _fires(seen, subject, judged, title, fill.venue_sent, fill.moment.at, limits)
+    if seen.order.routed is None or not limits.routes:
+        return (verdict,)
+    told = Verdict(subject=f"route:{seen.order.order_id}", fires=False, reason="told with the execution it led to")
+    return verdict, told
 
 
-def _verdict(
+def _fires(
     seen: Observation, subject: str, judged: Judged, title: str, sent: str | None, at: int, limits: Limits
 ) -> Verdict:
-    if judged.place == "declared":
-        return Verdict(subject=subject, fires=False, reason=judged.reason)
     order_class = seen.root.order_class
     return Verdict(
         subject=subject,
@@ -155,21 +173,6 @@ def _covered(found: Resolution, allowed: tuple[str, ...]) -> bool:
     return (found.mic is not None and found.mic in allowed) or (
         found.operating is not None and found.operating in allowed
     )
-
-
-def _words(judged: Judged) -> str:
-    return {
-        "declared": "declared",
-        "undeclared": "which is not declared",
-        "off_exchange": "off exchange, which is not declared",
-        "expired": "a code no longer in use",
-        "unknown": "a code not known here",
-        "missing": "not reported",
-    }[judged.place]
-
-
-def _route_subject(seen: Observation) -> str:
-    return f"route:{seen.order.order_id}"
 
 
 EXAMPLES = (
