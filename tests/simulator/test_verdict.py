@@ -46,8 +46,8 @@ def finding(order: str, rule: str = "poor_fill", **changed: object) -> events.Fi
 
 
 def filled(n: int, order: str = "SIM-1", seen: int = 1, parent: str | None = None) -> events.Filled:
-    ids = {"session": "A", "symbol": "S", "order_id": order, "parent_id": parent, "exec_id": f"E{n}"}
-    return events.Filled(source="demo", n=n, at=1, seen=seen, qty=Decimal(1), price=1, **ids)
+    ids = {"session": "A", "symbol": "S", "order_id": order, "exec_id": f"E{n}"}
+    return events.Filled(source="demo", n=n, at=1, seen=seen, parent_id=parent, qty=Decimal(1), price=1, **ids)
 
 
 def told(sent: Sent, reports: list[events.ReportLine], found: list[tuple[int, events.Finding]]) -> Told:
