@@ -100,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
     except JournalInUse as error:
         return _fail(UNAVAILABLE, str(error.strerror))
     except OSError as error:
+        if error.filename is not None:
+            raise
         return _fail(UNAVAILABLE, f"{place}: {error.strerror or error}")
 
 

@@ -68,6 +68,12 @@ def _guarded(args: argparse.Namespace) -> int:
         return USAGE
     except KeyboardInterrupt:
         return STOPPED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # a disk that is full, read-only or not there: said where and why, without a traceback
+        sys.stderr.write(f"{error.filename}: {error.strerror}: make room, mend its rights, or name another place in the settings\n")
+        return UNAVAILABLE
 
 
 def _version() -> str:

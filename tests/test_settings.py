@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import settings
+from monitor import cli, settings
 from monitor.located import Mistaken
 
 
@@ -179,3 +179,17 @@ page = "127.0.0.1:70000"
         "x.toml:1: watch.probe: 127.0.0.1:9404 is where publish.probe listens",
         "x.toml:9: alert.page: '127.0.0.1:70000' is not HOST:PORT",
     ]
+
+
+@pytest.mark.parametrize("process", ["listen", "publish", "kafka", "run"])
+def test_a_state_directory_that_cannot_be_is_named_in_one_line(
+    tmp_path: Path, process: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    config = tmp_path / "sorwatch.toml"
+    session = '[[listen.session]]\nname = "a"\nsender = "US"\ntarget = "THEM"\nport = 9000\n'
+    config.write_text(f'state = "{tmp_path}/file/state"\n[kafka]\nbootstrap = ["127.0.0.1:1"]\n{session}')
+    assert cli.main([process, "--config", str(config)]) == cli.UNAVAILABLE
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"{tmp_path}/file/state/")
+    assert told.endswith(": Not a directory: make room, mend its rights, or name another place in the settings")
