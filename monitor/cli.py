@@ -35,7 +35,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and answer its exit code."""
-    words = sys.argv[1:] if argv is None else argv
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+def _main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="sorwatch", description="Real-time exception monitor for routed orders.")
     parser.add_argument("--version", action="version", version=f"sorwatch {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -66,13 +72,13 @@ def _guarded(args: argparse.Namespace) -> int:
     except Mistaken as mistaken:
         sys.stderr.write(f"{mistaken}\n")
         return USAGE
-    except KeyboardInterrupt:
-        return STOPPED
     except OSError as error:
         if error.filename is None:
             raise
         # a disk that is full, read-only or not there: said where and why, without a traceback
-        sys.stderr.write(f"{error.filename}: {error.strerror}: make room, mend its rights, or name another place in the settings\n")
+        sys.stderr.write(
+            f"{error.filename}: {error.strerror}: make room, mend its rights, or name another place in the settings\n"
+        )
         return UNAVAILABLE
 
 

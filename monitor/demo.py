@@ -197,6 +197,8 @@ def _orders(
         setup.announce(stage, sys.stderr.write)
         _warm_up(stage, stop, processes)
         sent = _send(stage, args, stop, processes)
+        if stop.is_set() and not sent.messages:
+            return None
         _drain(stage, sent, processes)
         return verdict.tell(stage.settings.kafka, stage.settings.watch.patience_ms, sent, processes.restarts())
     except (Broken, topics.Unavailable) as error:
