@@ -128,6 +128,16 @@ class Clock:
         """Session → whether it has logged out."""
         self.ended = False
         """Whether the end has been told."""
+        self._told: int | None = None
+        """When something was last said."""
+
+    def due(self, now: int, every_ns: int) -> bool:
+        """Whether something may be said again; also when the time of day has been set back since the last time."""
+        return self._told is None or not 0 <= now - self._told < every_ns
+
+    def told(self, now: int) -> None:
+        """Something was said."""
+        self._told = now
 
     def saw(self, record: Record, events: Iterable[ReportLine]) -> None:
         """Take note of a record and its events."""

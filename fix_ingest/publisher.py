@@ -103,7 +103,6 @@ class Publisher:
         """When the oldest record that is not known to be published was seen."""
         self._source, self._topic, self._tick_ns, self._now = source, topic, tick_ns, now
         self._token = 0
-        self._ticked = 0
         self._marks: deque[_Mark] = deque()
         self._unmarked_since: int | None = None
         self._mark_due = 0.0
@@ -187,11 +186,11 @@ class Publisher:
             )
 
     def _tick(self, now: int) -> None:
-        if now - self._ticked < self._tick_ns or self.producer.state().stalled_s > SILENT_S:
+        if not self.clock.due(now, self._tick_ns) or self.producer.state().stalled_s > SILENT_S:
             return
         word = self.clock.word(self.n, now, self.at_end)
         if word is not None:
-            self._ticked = now
+            self.clock.told(now)
             self.outbound.promise(word)
 
     def _mark(self) -> None:

@@ -62,8 +62,9 @@ class Damage(Struct, frozen=True):
 
 
 def encode(n: int, seen: int, session: bytes, kind: RecordKind, mark: int | None, body: bytes) -> bytes:
-    """One record as bytes."""
-    return _framed(_INNER.pack(n, seen, mark or 0, _CODE[kind], len(session)) + session + body)
+    """One record as bytes; of a body too long for a record, as much as there is room for, which can be read back."""
+    head = _INNER.pack(n, seen, mark or 0, _CODE[kind], len(session)) + session
+    return _framed(head + body[: LARGEST - len(head)])
 
 
 def encode_head(head: Head) -> bytes:

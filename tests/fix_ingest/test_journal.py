@@ -28,7 +28,7 @@ from fix_ingest.journal import (
     segments,
 )
 from fix_ingest.record import Record
-from fix_ingest.segment import KINDS, Frame, Mark, decode, encode, scan
+from fix_ingest.segment import KINDS, LARGEST, Frame, Mark, decode, encode, scan
 
 bodies = st.lists(st.binary(max_size=300), min_size=1, max_size=12)
 
@@ -249,3 +249,16 @@ def test_a_disk_that_takes_no_more_leaves_whole_records_and_goes_on_when_there_i
     assert [r.n for r in records] == list(range(1, number + 1))
     assert records[-1].body == b"again"
     assert reader.damage() == []
+
+
+def test_a_body_longer_than_a_record_can_be_is_cut_and_not_lost(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, sync="never")
+    journal.append("sor", "message", b"before", 1, 2)
+    journal.append("sor", "refused", b"x" * (LARGEST + 1), 2)
+    journal.append("sor", "message", b"behind", 3, 3)
+    journal.close()
+    before, cut, behind = read_all(tmp_path)
+    assert (before.body, behind.body) == (b"before", b"behind")
+    assert cut.kind == "refused"
+    assert cut.body == b"x" * len(cut.body)
+    assert LARGEST - 1000 < len(cut.body) <= LARGEST

@@ -136,3 +136,11 @@ def test_sent_again_history_ends_when_every_session_has_logged_out() -> None:
 
 def logout() -> bytes:
     return b"8=FIX.4.4\x019=50\x0135=5\x0134=9\x01"
+
+
+def test_ticks_go_on_when_the_time_of_day_is_set_back() -> None:
+    clock = Clock("wall", "drop")
+    assert clock.due(1_000, 20)
+    clock.told(1_000)
+    assert [clock.due(now, 20) for now in (1_000, 1_019, 1_020)] == [False, False, True]
+    assert clock.due(400, 20), "an hour without ticks would have the source set aside as silent"
