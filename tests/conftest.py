@@ -13,14 +13,11 @@ from monitor.broker import Broker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The unit part first; then what speaks to Kafka, where kafka-python may leave sockets to the collector.
-
-    Closing a client of 3.0.12 while it connects or writes does so. Elsewhere a socket that was not closed is an error
-    like every other warning.
-    """
+    """The unit part first, in which a socket that was not closed is an error; see the filters in pyproject.toml."""
     items.sort(key=_starts_processes)
-    for item in filter(_starts_processes, items):
-        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+    for item in items:
+        if not _starts_processes(item):
+            item.add_marker(pytest.mark.filterwarnings("error:unclosed <:ResourceWarning"))
 
 
 def _starts_processes(item: pytest.Item) -> bool:

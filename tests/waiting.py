@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,7 +21,27 @@ def until(ask: Callable[[], T], seconds: float = 60.0, why: Callable[[], str] = 
     return answer
 
 
+_CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """A port that is free now and was not given here before.
+
+    Below those the system takes for clients' connections: one of these could have it before it is listened on.
+    """
+    above = int(_CLIENTS.read_text().split()[0]) if _CLIENTS.exists() else 32768
+    while True:
+        port = random.randrange(above // 2, above)  # noqa: S311 - no secret
+        if port not in _given and _free(port):
+            _given.add(port)
+            return port
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,26 +9,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
+from safe_broker import PASSWORD, SafeBroker, certificate
 from waiting import free_port, until
 
-from monitor import java, readback, settings, topics, wire
-from monitor.broker import HOST, Broker
+from monitor import readback, settings, topics, wire
+from monitor.broker import Broker
 from monitor.connection import aiokafka_config
 from monitor.located import Mistaken
 from monitor.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
 
-pytestmark = [
-    pytest.mark.line,
-    # kafka-python leaves the sockets of refused connections to the garbage collector
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What kafka-python left behind is collected here, where its warnings are expected."""
-    yield
-    gc.collect()
+pytestmark = pytest.mark.line
 
 
 @pytest.fixture(scope="module")
@@ -38,40 +26,6 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SafeBroker]:
     """A broker that may be killed, with a listener that asks for a password and one that speaks TLS."""
     with SafeBroker(tmp_path_factory.mktemp("mine")) as broker:
         yield broker
-
-
-class SafeBroker(Broker):
-    """The embedded broker with two more listeners: ``password`` and ``tls`` are their ports."""
-
-    def __init__(self, directory: Path) -> None:
-        port, controller, self.password, self.tls = (free_port() for _ in range(4))
-        self.certificate = certificate(directory)
-        listeners = f"PLAINTEXT://{HOST}:{port},PASSWORD://{HOST}:{self.password},TLS://{HOST}:{self.tls}"
-        protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PASSWORD:SASL_PLAINTEXT,TLS:SSL"
-        users = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_desk="right";'
-        extra = {
-            "listeners": f"{listeners},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": listeners,
-            "listener.security.protocol.map": protocols,
-            "controller.quorum.voters": f"1@{HOST}:{controller}",
-            "listener.name.password.sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.password.plain.sasl.jaas.config": users,
-            "listener.name.tls.ssl.keystore.type": "PKCS12",
-            "listener.name.tls.ssl.keystore.location": str(directory / "keys.p12"),
-            "listener.name.tls.ssl.keystore.password": "keeper",
-            "listener.name.tls.ssl.key.password": "keeper",
-        }
-        super().__init__(directory, port, extra=extra)
-
-
-def certificate(directory: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, made by Java's own tool."""
-    made = directory / "certificate.pem"
-    store = ["-keystore", str(directory / "keys.p12"), "-storetype", "PKCS12", "-storepass", "keeper", "-alias", "b"]
-    key = ["-genkeypair", "-keyalg", "EC", "-dname", "CN=broker", "-ext", "san=ip:127.0.0.1", "-validity", "2"]
-    for words in ([*key, *store], ["-exportcert", "-rfc", "-file", str(made), *store]):
-        subprocess.run([java.find().with_name("keytool"), *words], check=True, capture_output=True)
-    return made
 
 
 @pytest.fixture
@@ -199,7 +153,7 @@ def test_a_wrong_password_is_told_with_its_setting_and_never_shown(
     one = producer(safe)
     send(one, safe, 0, 10)
     until(lambda: "refuses user 'desk'" in one.state().why)
-    password.write_text("right\n")
+    password.write_text(f"{PASSWORD}\n")
     assert one.flush(60)
     assert one.state().why == ""
     one.close()

@@ -26,6 +26,7 @@ CONFIG = """
 state = "{state}"
 [kafka]
 bootstrap = ["{kafka}"]
+{access}
 [listen]
 source = "faults"
 probe = "127.0.0.1:{listen}"
@@ -59,9 +60,9 @@ NAMES = ("listen", "publish", "quotes", "watch", "alert")
 
 
 class Stage:
-    """The supervisor's process and everything around it."""
+    """The supervisor's process and everything around it; ``access`` is more TOML for the table of Kafka."""
 
-    def __init__(self, directory: Path, kafka_port: int, receiver: Receiver) -> None:
+    def __init__(self, directory: Path, kafka_port: int, receiver: Receiver, access: str = "") -> None:
         self.state = directory / "state"
         self.ports = {name: free_port() for name in (*NAMES, "fix", "feed")}
         self.log = directory / "run.log"
@@ -75,6 +76,7 @@ class Stage:
         text = CONFIG.format(
             state=self.state,
             kafka=f"127.0.0.1:{kafka_port}",
+            access=access,
             secrets=secrets,
             smtp=receiver.smtp_port,
             **{name: port for name, port in self.ports.items() if name != "feed"},
