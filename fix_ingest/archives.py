@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from monitor.feeds.packed import DAMAGED, ZIP, unpacked
 from monitor.located import Mistake, Mistaken
 
-__all__ = ["DAMAGED", "texts"]
+__all__ = ["DAMAGED", "check", "texts"]
 
 
 def texts(path: str, kind: str) -> Iterator[tuple[str, BinaryIO]]:
@@ -24,6 +24,16 @@ def texts(path: str, kind: str) -> Iterator[tuple[str, BinaryIO]]:
                             yield f"{path}#{name}", unpacked(member)
         else:
             yield path, unpacked(raw)
+
+
+def check(path: str, kind: str) -> None:
+    """Raises `Mistaken`, calling it ``kind``, when a file cannot be opened; a pipe is not tried, for it opens once."""
+    try:
+        once = Path(path).expanduser().is_fifo()
+    except (OSError, ValueError, RuntimeError):
+        once = False
+    if not once:
+        _opened(path, kind).close()
 
 
 def _opened(path: str, kind: str) -> Any:

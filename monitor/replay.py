@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from monitor.joined import Output
 from monitor.located import Mistake, Mistaken
 from monitor.replaying.feeding import Feeder
 from monitor.replaying.places import STANDARD_OUTPUT, place, spare
-from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order
+from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order, there
 from monitor.replaying.results import Results
+from monitor.replaying.spans import Span, strangers
+from monitor.stopping import terminated
 from rules import RULES
 
 BLOCK_ROWS = 1 << 16
@@ -85,10 +87,26 @@ def run(args: argparse.Namespace) -> int:
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
     outputs = [place(args.executions), place(args.findings)]
     spare(outputs, _inputs(args))
-    results = Results(*outputs)
+    there(args.fix_log, args.reports, args.dialect)
+    quoted, reported = Span(), Span()
+    with terminated():
+        results = Results(*outputs)
+        reports = _reports(args, reading)
+        _whole(results, lambda: _replay(engine, reported.reports(in_order(reports)), quoted.blocks(blocks), results))
+    for told in reading.places:
+        sys.stderr.write(f"{told}\n")
+    _warn(reading, quoted, reported)
+    summary = _summary(engine, reading, complaints, results) | {"ties": args.ties, "policy": engine.policy.version}
+    summary |= {"quotes_span": quoted.told(), "reports_span": reported.told()}
+    (sys.stderr if STANDARD_OUTPUT in outputs else sys.stdout).write(json.dumps(summary, indent=2) + "\n")
+    nothing = reading.events == 0 and reading.unreadable > 0
+    return cli.FAILED if nothing or (summary["quotes"] == 0 and complaints.total > 0) else cli.OK
+
+
+def _whole(results: Results, judge: Callable[[], None]) -> None:
+    """Judge, and give the results their names; whatever ends it before leaves nothing behind."""
     try:
-        reports = in_order(_reports(args, reading))
-        _replay(engine, reports, blocks, results)
+        judge()
         results.finish()
     except OSError as error:  # of temporary files: what is read and written tells its own
         results.discard()
@@ -96,12 +114,6 @@ def run(args: argparse.Namespace) -> int:
     except BaseException:  # also an interrupt leaves no half results behind: discarded, then raised again
         results.discard()
         raise
-    for told in reading.places:
-        sys.stderr.write(f"{told}\n")
-    summary = _summary(engine, reading, complaints, results) | {"ties": args.ties, "policy": engine.policy.version}
-    (sys.stderr if STANDARD_OUTPUT in outputs else sys.stdout).write(json.dumps(summary, indent=2) + "\n")
-    nothing = reading.events == 0 and reading.unreadable > 0
-    return cli.FAILED if nothing or (summary["quotes"] == 0 and complaints.total > 0) else cli.OK
 
 
 def _inputs(args: argparse.Namespace) -> Iterator[str | Path]:
@@ -129,6 +141,14 @@ def _replay(engine: Engine, reports: Iterator[Happening], blocks: Iterator[Block
 
     Feeder(engine, reports, hand_on).feed(blocks)
     progress.end()
+
+
+def _warn(reading: Reading, quoted: Span, reported: Span) -> None:
+    """What is no mistake, and yet hardly what was meant."""
+    if reading.events == 0 and reading.unreadable == 0:
+        sys.stderr.write("no reports: the files hold none\n")
+    if (doubt := strangers(quoted, reported)) is not None:
+        sys.stderr.write(f"{doubt}\n")
 
 
 def _summary(engine: Engine, reading: Reading, complaints: Complaints, results: Results) -> dict[str, Any]:

@@ -18,11 +18,20 @@ def in_order(name: str, read: Callable[[], Iterator[Table]], times: Callable[[],
     So a file of any size that is in order takes memory for one piece; one that is not is sorted in memory, stably.
     """
     if _rising(times()):
-        yield from read()
+        yield from _counted(name, read())
         return
     log.warning("not in order of time: read whole and sorted, rows of equal time stay as they stand", file=name)
     names = Names()
     yield join([names.number(table) for table in read()], names).sorted()
+
+
+def _counted(name: str, tables: Iterator[Table]) -> Iterator[Table]:
+    rows = 0
+    for table in tables:
+        rows += len(table)
+        yield table
+    if rows == 0:
+        log.warning("no quotes in this file", file=name)
 
 
 def _rising(times: Iterator[Column]) -> bool:

@@ -5,15 +5,17 @@ What cannot be read is counted and located, and the reading goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct, field
 
 from fix_ingest import dialects, runs
-from fix_ingest.archives import DAMAGED, texts
+from fix_ingest.archives import DAMAGED, check, texts
 from fix_ingest.logfile import LogReader
 from monitor.events import Ended, OrderKind, ReportLine, SessionKind, Tick
+from monitor.located import Mistaken, Several
 
 LOG_SOURCE = "fix-log"
 """Journal that events of FIX logs belong to."""
@@ -50,6 +52,21 @@ class Reading(Struct, kw_only=True):
         """Say where something was found; after the first few it is only counted."""
         if len(self.places) < TOLD:
             self.places.append(f"{path}:{line}: {what}")
+
+
+def there(logs: Sequence[str], lines: Sequence[str], dialect: str) -> None:
+    """Raises `Mistaken` naming everything that cannot be opened, before hours are spent on the rest."""
+    tries: list[Callable[[], object]] = [partial(check, path, "log") for path in logs]
+    tries += [partial(check, path, "file") for path in lines]
+    tries += [partial(dialects.load, dialect)] if logs else []
+    wrong = []
+    for one in tries:
+        try:
+            one()
+        except Mistaken as mistaken:
+            wrong.append(mistaken)
+    if wrong:
+        raise Several(wrong) if len(wrong) > 1 else wrong[0]
 
 
 def from_json(paths: Sequence[str], reading: Reading) -> Iterator[Happening]:

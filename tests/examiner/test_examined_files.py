@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import days
 import pytest
 from stranger import Stranger
+from waiting import until
 
 from monitor import cli, policy_file
 
@@ -220,3 +222,69 @@ def test_whoever_reads_standard_output_may_stop(args: list[str]) -> None:
         replay.stdout.close()
         assert b"Traceback" not in replay.stderr.read()
     assert replay.returncode == cli.OK
+
+
+def test_files_that_hold_nothing_are_named(stranger: Stranger) -> None:
+    quotes, reports = stranger.write("q.csv", "time,symbol,bid,ask\n"), stranger.write("r.jsonl", "")
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--reports", str(reports)) == cli.OK
+    assert f'"file": "{quotes}", "event": "no quotes in this file"' in stranger.said
+    assert stranger.said.endswith("no reports: the files hold none\n")
+    assert (stranger.summary["quotes_span"], stranger.summary["reports_span"]) == (None, None)
+
+
+def test_quotes_of_another_day_are_told(stranger: Stranger) -> None:
+    late = [days.Row(r.time + 3 * 86_400 * days.NANO, r.symbol, r.bid, r.ask) for r in DAY.rows]
+    assert stranger.replay("--quotes", stranger.quotes(late), "--fix-log", stranger.log(LINES)) == cli.OK
+    assert "is one of them of another day, or counted in another unit than ns?" in stranger.said
+    assert stranger.summary["quotes_span"][0].startswith("2024-03-11T14:30:00")
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", stranger.log(LINES)) == cli.OK
+    assert stranger.said == ""
+
+
+def test_all_reports_that_are_not_there_are_named_before_any_is_read(stranger: Stranger) -> None:
+    missing = ("--fix-log", "/no/1", stranger.log(LINES), "/no/2", "--reports", "/no/3")
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), *missing) == cli.USAGE
+    assert [line[:6] for line in stranger.said.splitlines()] == ["/no/1:", "/no/2:", "/no/3:"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_what_is_ended_midway_leaves_nothing_under_the_final_names(stranger: Stranger, number: signal.Signals) -> None:
+    """The quotes come from a pipe that never ends, so that it is always midway."""
+    pipe, done = stranger.folder / "pipe", stranger.folder / "done"
+    os.mkfifo(pipe)
+    args = ["--quotes", stranger.quotes(DAY.rows), "--reports", str(pipe), "--executions", str(done)]
+    command = [sys.executable, "-c", "from monitor.cli import main; raise SystemExit(main())", "replay", *args]
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as replay,
+        pipe.open("wb") as writer,  # opened once the other side reads
+    ):
+        writer.write(b'{"kind":"tick","source":"s","n":1,"at":1,"seen":1}\n')
+        writer.flush()
+        until(lambda: any(stranger.folder.glob(".done.*.part")))
+        replay.send_signal(number)
+        replay.wait(20)
+        assert replay.stderr is not None
+        assert b"Traceback" not in replay.stderr.read()
+    assert replay.returncode == (-number if number == signal.SIGKILL else cli.STOPPED)
+    assert not done.exists()
+    left = [p.name for p in stranger.folder.glob(".done.*")]
+    assert len(left) == (number == signal.SIGKILL)
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(stranger: Stranger, args: list[str], limit: int) -> None:
+    """A limit on the size of files does as a small disk does; the signal it sends is one Python ignores."""
+    command = [sys.executable, "-c", _LIMITED, str(limit), *args, "--executions", str(stranger.folder / "e")]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == cli.USAGE, done.stderr
+    assert done.stderr.startswith(f"{stranger.folder}/e:1: cannot be written: ".encode())
+    assert not [p.name for p in stranger.folder.iterdir() if p.name.startswith((".e", "e"))]
+
+
+_LIMITED = """
+import resource, sys
+from monitor.cli import main
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+raise SystemExit(main())
+"""
