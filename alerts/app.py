@@ -165,7 +165,8 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> int:
     stopping.cancel()
     failed = [t for t in done if t is not stopping]
     for task in failed:
-        log.error("a part of alert failed; the process ends", part=task.get_name(), exc_info=task.exception())
+        why = None if task.cancelled() else task.exception()
+        log.error("a part of alert failed; the process ends", part=task.get_name(), exc_info=why)
     return cli.FAILED if failed else cli.OK
 
 

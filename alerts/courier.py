@@ -74,7 +74,8 @@ class Courier:
         due = self._outbox.next_due(self.channel.name)
         wait = None if due is None else max(0.05, (max(due, self._rest_until) - self._now()) / NANO)
         try:
-            await asyncio.wait_for(self._wake.wait(), 5.0 if wait is None else min(wait, 5.0))
+            async with asyncio.timeout(5.0 if wait is None else min(wait, 5.0)):
+                await self._wake.wait()
         except TimeoutError:
             return
         if self._now() < self._rest_until:

@@ -27,6 +27,9 @@ WAIT_MS = 200
 ANSWER_MS = 8_000
 """A broker that is just starting may take a connection and not answer on it: not to be waited for long."""
 LONGEST_S = 5.0
+ASK_NS = 5_000_000_000
+"""How often a broker that has nothing new is asked whether it is there: the library says "nothing new" without it."""
+STOP_S = 5.0
 STALLED_S = 30.0
 """A poll that does not come back for so long means a connection that is no more."""
 
@@ -70,16 +73,17 @@ class Inlet:
             auto_offset_reset="earliest",
         )
         try:
-            await asyncio.wait_for(consumer.start(), STALLED_S)
+            async with asyncio.timeout(STALLED_S):
+                await consumer.start()
             parts = await self._assign(consumer)
-            log.info("reading from Kafka", partitions=parts)
-            self.trouble = None
+            log.info("reading from Kafka", partitions=len(parts))
+            self.trouble, answered = None, self._now()
             while True:
-                await self._read(consumer)
+                answered = self.heard_at = await self._read(consumer, parts, answered)
         finally:
             await asyncio.shield(_stopped(consumer))
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> int:
+    async def _assign(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         names = {wire.topic(self._kafka.prefix, name): name for name in TOPICS}
         known = await self._partitions()
         missing = sorted(set(names) - set(known))
@@ -90,7 +94,7 @@ class Inlet:
         offsets = self._offsets()
         for part in parts:
             consumer.seek(part, offsets.get((names[part.topic], part.partition), 0))
-        return len(parts)
+        return parts
 
     async def _partitions(self) -> dict[str, list[int]]:
         """Partitions of every topic; a consumer tells only of those it has been assigned."""
@@ -102,12 +106,19 @@ class Inlet:
             await admin.close()
         return {t["topic"]: sorted(p["partition"] for p in t["partitions"]) for t in described}
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        found = await asyncio.wait_for(consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH), STALLED_S)
-        self.heard_at = self._now()
+    async def _read(self, consumer: AIOKafkaConsumer, parts: list[TopicPartition], answered: int) -> int:
+        """Take what there is; answers when Kafka last answered, which was at ``answered`` until now."""
+        async with asyncio.timeout(STALLED_S):  # wait_for of Python 3.11 now and then swallows a cancellation
+            found = await consumer.getmany(timeout_ms=WAIT_MS, max_records=BATCH)
         batch = [self._received(record) for records in found.values() for record in records]
         if batch:
             self._take(batch)
+        elif self._now() - answered < ASK_NS:
+            return answered
+        else:
+            async with asyncio.timeout(STALLED_S):
+                await consumer.end_offsets(parts)
+        return self._now()
 
     def _received(self, record: ConsumerRecord) -> Received:
         return Received(
@@ -126,10 +137,12 @@ class Inlet:
 
 
 async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    """Let go of the consumer, in a task of its own: without a broker it ends by cancelling itself, which is not us."""
     try:
-        await asyncio.wait_for(consumer.stop(), 5)
-    except (KafkaError, TimeoutError) as error:
-        log.debug("the consumer did not stop cleanly", why=str(error))
+        async with asyncio.timeout(STOP_S):
+            await consumer.stop()
+    except (KafkaError, TimeoutError, asyncio.CancelledError) as error:
+        log.debug("the consumer did not stop cleanly", why=f"{type(error).__name__}: {error}")
 
 
 def _reason(headers: Iterable[tuple[str, bytes]]) -> str | None:

@@ -42,32 +42,35 @@ def _ordered(
 
 def finding_card(finding: Finding, revisions: list[Revision]) -> Html:
     """One finding with its evidence and history."""
-    limit = finding.limit
-    evidence = [(name, value) for name, value in words.evidence(finding.evidence)]
+    evidence = words.evidence(finding.evidence)
     return el(
         "article",
         el("h3", words.arrows(finding.title), " ", standing_of(finding)),
         el("p", words.arrows(finding.reason), cls="lead"),
-        facts(
-            [
-                ("order", order_link(finding.order_id)),
-                ("what", f"{words.side(finding)} · {words.arrows(finding.subject)}"),
-                ("when", words.instant(finding.at)),
-                ("where", where(finding.venue, finding.vendor, finding.session)),
-                ("cost", NOT_STATED if finding.cost is None else words.money(finding.cost)),
-                ("limit", join(el("code", limit.name), f" = {limit.value}")),
-                ("authority", f"{limit.approved_by}, since {limit.effective} (policy {limit.policy}): {limit.reason}"),
-                ("review factor", f"FINRA 5310.09: {finding.factor}"),
-                ("rule", f"{finding.rule} version {finding.rule_version}"),
-                ("tie rule", f"{finding.tie}: {TIES[finding.tie]}"),
-            ]
-        ),
+        facts(_said(finding)),
         el("h4", "Evidence"),
         facts(evidence) if evidence else el("p", "None was given.", cls="empty"),
         _history(revisions),
         cls=f"card {finding.severity}",
         id=f"finding-{finding.id}",
     )
+
+
+def _said(finding: Finding) -> list[tuple[str, str]]:
+    """What a finding is about, and on whose authority."""
+    limit = finding.limit
+    return [
+        ("order", order_link(finding.order_id)),
+        ("what", f"{words.side(finding)} · {words.arrows(finding.subject)}"),
+        ("when", words.instant(finding.at)),
+        ("where", where(finding.venue, finding.vendor, finding.session)),
+        ("cost", NOT_STATED if finding.cost is None else words.money(finding.cost)),
+        ("limit", join(el("code", limit.name), f" = {limit.value}")),
+        ("authority", f"{limit.approved_by}, since {limit.effective} (policy {limit.policy}): {limit.reason}"),
+        ("review factor", f"FINRA 5310.09: {finding.factor}"),
+        ("rule", f"{finding.rule} version {finding.rule_version}"),
+        ("tie rule", f"{finding.tie}: {TIES[finding.tie]}"),
+    ]
 
 
 def _history(revisions: list[Revision]) -> Html:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from waiting import until
 
 from alerts.incidents import entry_of
+from alerts.inlet import Inlet
 from alerts.ledger import Ledger
 from alerts.receiver import Receiver
 from monitor import settings, topics
@@ -204,6 +208,43 @@ def test_kafka_may_be_away_and_come_back(tmp_path: Path, receiver: Receiver) -> 
             assert alerting.end(signal.SIGTERM) == 0
         finally:
             alerting.clear()
+
+
+def test_a_kafka_that_dies_while_it_is_read_is_said_to_be_away(tmp_path: Path, receiver: Receiver) -> None:
+    """The client library goes on answering "nothing new" when nobody is there."""
+    with Broker(tmp_path / "broker") as broker:
+        kafka = settings.Kafka(bootstrap=(broker.bootstrap,), prefix="dies.")
+        assert topics.ensure(kafka) == []
+        alerting = Alerting(tmp_path, kafka, receiver)
+        alerting.start()
+        try:
+            until(lambda: "<b>reading</b>" in alerting.get("/"))
+            assert broker.pid is not None
+            os.kill(broker.pid, signal.SIGKILL)
+            until(lambda: "<b>away</b>" in alerting.get("/"), 60)
+            broker.start()
+            speaker = Speaker(kafka)
+            speaker.say("findings", [finding()])
+            speaker.close()
+            until(lambda: len(receiver.slack) == 1, 60)
+            until(lambda: "<b>reading</b>" in alerting.get("/"))
+            assert alerting.end(signal.SIGTERM) == 0
+        finally:
+            alerting.clear()
+
+
+async def test_reading_can_be_stopped_at_any_instant(kafka: settings.Kafka) -> None:
+    """A cancellation that comes as a poll ends must not be swallowed, or the process never ends."""
+    for turn in range(20):
+        inlet = Inlet(kafka, dict, lambda batch: None, time.time_ns)
+        reading = asyncio.create_task(inlet.run())
+        async with asyncio.timeout(60):
+            while inlet.heard_at is None:  # noqa: ASYNC110 - a poll with a deadline of what another task sets
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.15 + 0.01 * turn)  # some instant of a poll, another each time
+        reading.cancel()
+        done, _ = await asyncio.wait([reading], timeout=30)
+        assert done
 
 
 def test_a_taken_page_is_a_clear_error(tmp_path: Path, receiver: Receiver) -> None:
