@@ -21,6 +21,7 @@ _HEADLINE_MAX = 150
 _SECTION_MAX = 3000
 """Slack refuses a section's text beyond 3,000 characters."""
 _FACTS_MAX = 12
+_HOW_MANY = "How many"
 _MS = 1_000_000
 
 Pairs = list[tuple[str, str]]
@@ -116,8 +117,9 @@ def _summary(incident: Incident, example: Finding | None, reason: Reason) -> Pai
     lines = [(_which(incident, example), incident.title)]
     if reason in _MEANING:
         lines.append(("Meaning", _MEANING[reason]))
+    if incident.count > 0:
+        lines.append((_HOW_MANY, _size(incident)))
     lines += [
-        ("How many", _size(incident)),
         ("Since", _since(incident)),
         ("How sure", _sure(incident)),
         ("Where", _where(incident)),
@@ -170,7 +172,7 @@ def _example(finding: Finding) -> Pairs:
         ("Order", f"{finding.order_id}, {words.side(finding)}, {words.instant(finding.at)}"),
         *evidence[:_FACTS_MAX],
         *([("more", f"{len(evidence) - _FACTS_MAX} on the page")] if len(evidence) > _FACTS_MAX else []),
-        ("Sure", words.SURE[finding.certainty]),
+        ("Withdrawn", finding.reason) if finding.state == "withdrawn" else ("Sure", words.SURE[finding.certainty]),
         ("Limit", f"{limit.name} = {limit.value}, in force since {limit.effective} (policy {limit.policy})"),
         ("Authority", f"{limit.approved_by}: {limit.reason}"),
     ]
@@ -203,8 +205,8 @@ def _columns(pairs: Pairs) -> str:
 
 
 def _slack_text(told: _Told) -> str:
-    (_, what), facts = told.lines[0], dict(told.lines)
-    parts = [escape(told.subject), escape(what), escape(facts["How many"])]
+    parts = [escape(told.subject), escape(told.lines[0][1])]
+    parts += [escape(value) for name, value in told.lines if name == _HOW_MANY]
     return "\n".join(parts if told.link is None else [*parts, f"<{told.link}|Open the incident>"])
 
 

@@ -98,9 +98,12 @@ def test_a_rule_without_a_runbook_says_so() -> None:
 
 
 def test_withdrawn_asks_for_nothing() -> None:
-    f = finding(state="withdrawn")
+    f = finding(state="withdrawn", reason="execution E1 was busted")
     made = message(gathered_one([f]), f, NOTE, Reason.WITHDRAWN, None)
     assert "taken back" in made.body
+    assert re.search(r"Withdrawn +execution E1 was busted", made.body)
+    assert "confirmed: it holds" not in made.body
+    assert "0 orders" not in made.body + made.slack
     assert "What to do" not in made.body
 
 
