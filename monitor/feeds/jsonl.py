@@ -8,13 +8,14 @@ connected, so that a feed that is cut off is noticed as silent.
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import structlog
@@ -42,6 +43,8 @@ HISTORY_NS = 60 * 10**9
 MOST_HEARD = 200_000
 """Lines that wait to be taken; then the feed has to wait."""
 _READ = 1 << 16
+_ASKED = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""A connection that is silent for so many seconds is asked, so often, whether it is still there."""
 
 
 class Inbox:
@@ -60,6 +63,8 @@ class Inbox:
             self._lock.wait_for(lambda: len(self._heard) < MOST_HEARD)
             now = time.time_ns()
             for i, line in enumerate(lines):
+                if not line.strip():
+                    continue
                 try:
                     self._heard.append(believable(heard(line, now), now))
                 except Garbled as error:
@@ -181,6 +186,19 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        accepted, address = super().get_request()
+        watch(accepted)
+        return accepted, address
+
+
+def watch(connection: socket.socket) -> None:
+    """Let the system find out when the other end has vanished without a word, which nothing else would tell."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ASKED.items():
+        if hasattr(socket, name):  # not every system has all of them
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _server(path: str, inbox: Inbox) -> _Server:

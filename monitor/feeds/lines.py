@@ -82,7 +82,7 @@ class Garbled(ValueError):
 def heard(line: bytes, received: int) -> Heard:
     """Understand a line that came at ``received`` (ns UTC); raises `Garbled`."""
     if len(line) > LONGEST:
-        raise Garbled(TOO_LONG, f"{len(line)} bytes, at most {LONGEST}")
+        raise Garbled(TOO_LONG, f"more than {LONGEST} bytes")
     try:
         return _meant(_decoder.decode(line), received)
     except msgspec.ValidationError as error:
@@ -138,16 +138,18 @@ def table_of(quotes: list[Quote], names: Names) -> Table:
 
 
 def whole_lines(held: bytearray, more: bytes) -> Iterator[bytes]:
-    """Add bytes to what is held and give the lines that are whole now; what is not stays held."""
+    """Add bytes to what is held and give the lines that are whole now, blank ones too; what is not stays held.
+
+    Of a line without an end only as much is held as shows that it is too long, so that its rest is no line of its own.
+    """
     held += more
     cut = held.rfind(b"\n") + 1
     if cut:
         lines = bytes(held[:cut])
         del held[:cut]
-        yield from (line for line in lines.splitlines() if line.strip())
-    elif len(held) > 2 * LONGEST:
-        yield bytes(held)
-        held.clear()
+        yield from lines.splitlines()
+    if len(held) > 2 * LONGEST:
+        del held[LONGEST + 1 :]
 
 
 def _nanos(at: int | str) -> int:

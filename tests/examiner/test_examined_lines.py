@@ -19,8 +19,8 @@ from stranger import Stranger
 from monitor import cli
 from monitor.blocks import ABSENT
 from monitor.feeds.complaints import Complaints
-from monitor.feeds.jsonl import Jsonl
-from monitor.feeds.lines import Garbled, Quote, believable, heard, table_of
+from monitor.feeds.jsonl import Jsonl, watch
+from monitor.feeds.lines import LONGEST, Garbled, Quote, believable, heard, table_of, whole_lines
 from monitor.feeds.rounds import Round
 from monitor.feeds.table import Names
 
@@ -109,6 +109,35 @@ def test_a_hostile_connection_does_not_disturb_another() -> None:
         assert all(r.through is None or r.through <= time.time_ns() for r in rounds)
     finally:
         source.close()
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_no_line_of_its_own() -> None:
+    held, found = bytearray(), []
+    tail = json.dumps(GOOD).encode() + b"\n"
+    for piece in (b"x" * 70_000, b"x" * 70_000, tail, tail):
+        found += list(whole_lines(held, piece))
+        assert len(held) <= 140_000
+    assert [len(line) > LONGEST for line in found] == [True, False]
+
+
+def test_a_complaint_names_the_line_also_after_blank_ones() -> None:
+    complaints = Complaints()
+    source = Jsonl("tcp://127.0.0.1:0", {}, complaints, 0)
+    host, port = source.where.removeprefix("tcp://").split(":")
+    try:
+        with socket.create_connection((host, int(port))) as feed:
+            feed.sendall(b'\n\r\n{"symbol":"A","bid":1}\n\nbad\n')
+            feed.sendall(b"\n\nbad again\n")
+            polled(source, complaints, 3)
+        assert [u.place.rsplit(":", 1)[1] for u in complaints.kept] == ["5", "8"]
+    finally:
+        source.close()
+
+
+def test_a_connection_is_asked_whether_it_is_still_there() -> None:
+    with socket.socket() as connection:
+        watch(connection)
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
 def parquet(stranger: Stranger, **columns: Any) -> str:
