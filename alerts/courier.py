@@ -16,12 +16,15 @@ log = structlog.get_logger()
 
 NANO = 1_000_000_000
 FIRST_S, LONGEST_S = 1.0, 120.0
+LONGEST_ASKED_S = 3600.0
+"""No channel is left alone for longer, whatever it asks: it may have been a proxy's mistake."""
 
 
 def backoff_ns(tries: int, after_s: float | None) -> int:
     """How long to wait after so many tries, ns: doubling from a second to two minutes, or as long as was asked."""
     wait = min(LONGEST_S, FIRST_S * 2 ** min(tries - 1, 10))
-    return int(max(wait, 0.0 if after_s is None else after_s) * NANO)
+    asked = 0.0 if after_s is None else min(after_s, LONGEST_ASKED_S)
+    return int(max(wait, asked) * NANO)
 
 
 class Courier:

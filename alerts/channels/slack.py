@@ -36,7 +36,7 @@ class Webhook:
         except UNREACHABLE as error:
             return Retry(why=f"Slack's webhook cannot be reached: {type(error).__name__}")
         if answer.status_code == 200:
-            return Delivered()
+            return _taken(str(answer.body))
         if answer.status_code == 429:
             return Retry(why="Slack asks to wait", after_s=_seconds(answer.headers))
         said = f"{answer.status_code} {str(answer.body)[:80]}"
@@ -86,6 +86,13 @@ def slack_channel(settings: Slack) -> Webhook | Bot:
     if settings.token_file is None or settings.channel is None:
         raise ValueError("alert.slack needs webhook_file, or token_file and channel")
     return Bot(secret(settings.token_file), settings.channel, settings.api)
+
+
+def _taken(body: str) -> Outcome:
+    """Slack says ``ok``; a page of HTML is a proxy's or a gateway's, and nobody has the notice."""
+    if body.lstrip().startswith("<"):
+        return Retry(why="not Slack but a page of HTML answered: is there a proxy that wants a login?")
+    return Delivered()
 
 
 def _refusal(error: SlackApiError) -> Outcome:

@@ -70,6 +70,7 @@ async def test_bot_answers_in_the_thread(receiver: Receiver) -> None:
         (403, "invalid_token", None, Refused),
         (404, "no_service", None, Refused),
         (410, "channel_is_archived", None, Refused),
+        (200, "\n<!DOCTYPE html><title>Log in to the network</title>", None, Retry),
     ],
 )
 async def test_what_a_webhook_is_told(

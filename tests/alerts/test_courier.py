@@ -198,7 +198,18 @@ def test_the_ledger_is_for_its_owner_only(ledger: Ledger, tmp_path: Path) -> Non
     assert (tmp_path / "alerts.db").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize(("tries", "after", "seconds"), [(1, None, 1), (4, None, 8), (30, None, 120), (1, 300.0, 300)])
+@pytest.mark.parametrize(
+    ("tries", "after", "seconds"),
+    [
+        (1, None, 1),
+        (4, None, 8),
+        (30, None, 120),
+        (1, 300.0, 300),
+        (1, 31_536_000.0, 3600),
+        (1, 1e300, 3600),
+        (1, float("inf"), 3600),
+    ],
+)
 def test_backoff_doubles_to_a_bound_and_heeds_what_was_asked(tries: int, after: float | None, seconds: int) -> None:
     assert backoff_ns(tries, after) == seconds * S
 
