@@ -101,7 +101,7 @@ def _channels_word(channels: dict[str, str | None]) -> str:
     if not channels:
         return "no channel set"
     if all(why is None for why in channels.values()):
-        return " and ".join(channels)
+        return ", ".join(channels)
     return "in trouble"
 
 
