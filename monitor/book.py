@@ -26,7 +26,8 @@ from monitor.waiting import ASK, BID, FIELDS, TIME, Edge, Slots, Table, Waiting
 Row = list[int]
 """Time, bid, ask, bid size, ask size; `ABSENT` where there is none."""
 
-_NEVER = np.iinfo(np.int64).max
+_NEVER = -np.iinfo(np.int64).max
+"""Less than any price."""
 _WORTH = 1 << 14
 """Rows that could be settled from which on it is done: a pass over them costs less than settling them one by one."""
 _MAPPED_MOST = 64
@@ -201,21 +202,13 @@ class Book:
 
     def _windows(self, rows: Rows, slots: Slots, times: Column, widths: Column) -> list[Window]:
         """Extremes from the quote in force when the window opens to the last one in it."""
-        order = np.argsort(rows.before(slots, times - widths, "left"), kind="stable")
-        slots, times, widths = slots[order], times[order], widths[order]
         low = rows.before(slots, times - widths, "left")
         high = rows.before(slots, times + widths, "right")
         inside = rows.holds(low, slots)
-        found = []
-        for field in (BID, ASK):
-            settled = np.where(inside, ABSENT, self._last[field, slots])
-            values = rows.table[field][rows.places]
-            for ufunc, none in ((np.minimum, _NEVER), (np.maximum, ABSENT)):
-                extreme = _extremes(_present(values, none), low - inside, high, ufunc, none)
-                found.append(ufunc(extreme, _present(settled, none)))
-        back = np.empty(len(order), np.intp)
-        back[order] = np.arange(len(order))
-        return [_window(*values) for values in zip(*(f[back].tolist() for f in found), strict=True)]
+        settled = np.where(inside, ABSENT, self._last[BID : ASK + 1, slots])
+        found = _extremes(_signed(rows.table[BID : ASK + 1, rows.places]), low - inside, high)
+        np.maximum(found, _signed(settled), out=found)
+        return [_window(*extremes) for extremes in found.T.tolist()]
 
     def _write(self, base: int, ready: list[tuple[Waiting, int]]) -> None:
         """Settle the first rows of each source, those before ``base``."""
@@ -300,24 +293,28 @@ def _grouped(slots: Slots, places: Slots, table: Table, *, narrow: bool) -> Rows
     return Rows(table[TIME][places], keys, grouped, places[by_slot], table)
 
 
-def _present(prices: Column, none: int) -> Column:
-    """Prices with absent sides replaced by what never wins."""
-    return np.where(prices > 0, prices, none)
+def _signed(prices: Table) -> Table:
+    """Bids and asks, and both below zero: the greatest of those is the least price. What is absent never wins."""
+    present = prices > 0
+    return np.concatenate([np.where(present, prices, _NEVER), np.where(present, -prices, _NEVER)])
 
 
-def _extremes(values: Column, low: Slots, high: Slots, ufunc: np.ufunc, none: int) -> Column:
-    """``ufunc`` over ``values[low:high]`` for each pair, ``none`` where that is empty; ``low`` rises."""
+def _extremes(values: Table, low: Slots, high: Slots) -> Table:
+    """The greatest of ``values[:, low:high]`` for each pair; what is absent where that is empty."""
+    order = low.argsort(kind="stable")  # what is passed over between two pairs is little when they rise
     bounds = np.empty(2 * len(low), np.intp)
-    bounds[0::2], bounds[1::2] = low, high
-    found: Column = ufunc.reduceat(np.append(values, none), bounds)[0::2]
-    found[low >= high] = none
+    bounds[0::2], bounds[1::2] = low[order], high[order]
+    padded = np.concatenate([values, np.full((len(values), 1), _NEVER)], axis=1)
+    found = np.empty((len(values), len(low)), np.int64)
+    found[:, order] = np.maximum.reduceat(padded, bounds, axis=1)[:, 0::2]
+    found[:, low >= high] = _NEVER
     return found
 
 
-def _window(low_bid: int, high_bid: int, low_ask: int, high_ask: int) -> Window:
+def _window(high_bid: int, high_ask: int, low_bid: int, low_ask: int) -> Window:
     return Window(
-        low_bid=low_bid if low_bid != _NEVER else None,
-        high_bid=high_bid if high_bid > 0 else None,
-        low_ask=low_ask if low_ask != _NEVER else None,
-        high_ask=high_ask if high_ask > 0 else None,
+        low_bid=-low_bid if low_bid != _NEVER else None,
+        high_bid=high_bid if high_bid != _NEVER else None,
+        low_ask=-low_ask if low_ask != _NEVER else None,
+        high_ask=high_ask if high_ask != _NEVER else None,
     )

@@ -67,7 +67,8 @@ class Doorkeeper(Struct, kw_only=True):
             door = self.doors[envelope.source] = Door(last=NOTHING_BEFORE)
         if envelope.prev > door.last:
             self._leave_hole(door, envelope.prev)
-        fresh = [e for e in events if isinstance(e, _WORDS) or _unseen(door, e)]
+        last = door.last
+        fresh = [e for e in events if e.n > last or isinstance(e, _WORDS) or _unseen(door, e)]
         self.repeats += len(events) - len(fresh)
         _fill(door, envelope.prev, envelope.last)
         _move(door, envelope.last, fresh)

@@ -248,9 +248,9 @@ class Engine:
 
     def _joined(self, events: list[OrderKind], settled: int | None) -> list[Joined]:
         """Each event with the NBBO of its instant, all looked up together; late and impossible times have none."""
-        earliest, is_future = -math.inf if settled is None else settled, self.sequencer.is_future
+        earliest, furthest = -math.inf if settled is None else settled, self.sequencer.future_ns
         for event in events:
-            if event.at < earliest or is_future(event):
+            if event.at < earliest or event.at - event.seen > furthest:
                 return self._partly_joined(events, settled)
         return self._looked_up(events) if events else []
 

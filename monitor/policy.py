@@ -135,10 +135,12 @@ class Periods:
         self._before = _Scope(file.version, entries[0], rule.limits, ", applied to what happened before it")
         self._everywhere = self._scopes[-1].everywhere
 
+    def everywhere(self, at: int) -> Settled | None:
+        """The limits of the newest entry where it has no overrides and is in force: nearly always."""
+        return self._everywhere if at >= self._newest else None
+
     def limits(self, order_class: str | None, venue: str | None, vendor: str | None, symbol: str, at: int) -> Settled:
         """As `Policy.limits`."""
-        if self._everywhere is not None and at >= self._newest:
-            return self._everywhere
         scope = self._at(at)
         return scope.everywhere or scope.of(order_class, venue, vendor, symbol)
 

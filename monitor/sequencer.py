@@ -45,7 +45,8 @@ class Sequencer:
 
     def __init__(self, silence_ns: int, future_ns: int | None = None) -> None:
         self.silence_ns = silence_ns
-        self._future = math.inf if future_ns is None else future_ns
+        self.future_ns = math.inf if future_ns is None else future_ns
+        """An event that claims to be later than it was seen by more than this is not believed."""
         self.sources: dict[str, Source] = {}
         self.duplicates = 0
         """Events that came twice while they waited."""
@@ -65,21 +66,18 @@ class Sequencer:
         """Events that wait."""
         return len(self._waiting)
 
-    def hold(self, event: Held) -> None:
-        """Let an event wait for its turn."""
-        source = self.sources.get(event.source)
-        if source is None or source.ended or source.silent:
-            source = self.spoke(event.source, "reports")
-        source.heard = self._now
-        self.put_back(event)
-
-    def put_back(self, event: Held) -> None:
-        """Let an event wait that had been heard before a restart."""
-        self._arrived += 1
-        turn = event.at
-        if turn - event.seen > self._future:
-            turn = event.seen
-        self._waiting.append((turn, event.source, event.n, event.part, self._arrived, event))
+    def hold(self, event: Held, *, heard: bool = True) -> None:
+        """Let an event wait for its turn; what is put back after a restart is not ``heard`` from its source now."""
+        name, turn, seen = event.source, event.at, event.seen
+        if heard:
+            source = self.sources.get(name)
+            if source is None or source.ended or source.silent:
+                source = self.spoke(name, "reports")
+            source.heard = self._now
+        if turn - seen > self.future_ns:
+            turn = seen
+        self._arrived = arrived = self._arrived + 1
+        self._waiting.append((turn, name, event.n, event.part, arrived, event))
         if turn < self._first:
             self._first = turn
 
@@ -89,7 +87,7 @@ class Sequencer:
 
     def is_future(self, event: Held) -> bool:
         """Whether it claims a time so far after it was seen that no clock can be meant; its source never gets there."""
-        return event.at - event.seen > self._future
+        return event.at - event.seen > self.future_ns
 
     def spoke(self, name: str, stream: Stream) -> Source:
         """The source said something: it is waited for (again)."""

@@ -102,7 +102,7 @@ def _restore(state: State, engine: Engine) -> None:
     engine.sequencer.sources = dict(state.sources)
     engine.read_again(dict(state.read_until))
     for event in state.held:
-        engine.sequencer.put_back(event)
+        engine.sequencer.hold(event, heard=False)
     engine.ledger.restore(state.families)
     engine.verdicts.restore(state.settled)
     engine.stories.parked.restore(state.parked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import get_args
 
 from msgspec import structs
 
@@ -19,7 +19,7 @@ from monitor.findings import finding_of, limit_of
 from monitor.joined import Joined, Output
 from monitor.ledger import Family, Ledger, Told
 from monitor.orders import Fill, Order
-from monitor.policy import Periods, Policy
+from monitor.policy import Authority, Periods, Policy
 from rules.rule import Alarm, Observation, Rule, Verdict
 
 Heard = Callable[[Order, int], str | None]
@@ -42,38 +42,33 @@ class Verdicts:
         }
 
     def show(
-        self,
-        joined: Joined,
-        family: Family,
-        order: Order,
-        fill: Fill | None = None,
-        execution: Execution | None = None,
+        self, joined: Joined, family: Family, order: Order, fill: Fill | None = None, execution: Execution | None = None
     ) -> None:
         """Show a step of an order to every rule that heeds its kind."""
-        event = joined.event
-        heeding = self._heeding[type(event)]
-        if not heeding:
-            return
-        root = family.orders[family.root]
-        seen = Observation(
-            event=event,
-            order=order,
-            root=root,
-            quote=joined.quote,
-            window=joined.window,
-            fill=fill,
-            execution=execution,
-            budgets=self.policy.budgets,
-        )
-        order_class, venue = root.order_class or order.order_class, _venue(seen)
-        vendor = event.vendor or order.vendor
+        heeding = self._heeding[type(joined.event)]
+        if heeding:
+            seen = Observation(
+                event=joined.event,
+                order=order,
+                root=family.orders[family.root],
+                quote=joined.quote,
+                window=joined.window,
+                fill=fill,
+                execution=execution,
+                budgets=self.policy.budgets,
+            )
+            self._ask(heeding, seen, family)
+
+    def _ask(self, heeding: list[tuple[Rule, Periods]], seen: Observation, family: Family) -> None:
+        """What each rule answers under the limits for this step; most say nothing new where nothing stands."""
+        order, at = seen.order, seen.event.at
         for rule, periods in heeding:
-            limits, authority = periods.limits(order_class, venue, vendor, event.symbol, event.at)
+            limits, authority = periods.everywhere(at) or periods.limits(*_scope(seen), at)
             for answer in rule.observe(seen, limits):
                 if isinstance(answer, Alarm):
                     self._set(family, order, rule, answer)
                 elif answer.fires or family.alarms or family.told:
-                    self._answer(family, rule, answer, seen, venue, authority)
+                    self._answer(family, rule, answer, seen, authority)
 
     def ring(self, before: int | None, heard: Heard) -> None:
         """Ask about every silence whose time lies before ``before`` (every one when ``None``)."""
@@ -110,9 +105,7 @@ class Verdicts:
             family.alarms[key] = alarm.at
             self.alarms.set(alarm.at, family)
 
-    def _answer(
-        self, family: Family, rule: Rule, answer: Verdict, seen: Observation, venue: str | None, authority: Any
-    ) -> None:
+    def _answer(self, family: Family, rule: Rule, answer: Verdict, seen: Observation, authority: Authority) -> None:
         """A verdict about a step answers the alarm of its subject, and is told where it says something new."""
         about = seen.root if answer.about == "root" else seen.order
         key = _key(about.order_id, rule.name, answer.subject)
@@ -126,7 +119,7 @@ class Verdicts:
             verdict=answer,
             limit=limit_of(answer, authority),
             exec_id=None if seen.fill is None else seen.fill.exec_id,
-            venue=venue if answer.about == "order" else None,
+            venue=_venue(seen) if answer.about == "order" else None,
             at=seen.event.at if answer.at is None else answer.at,
             seen=seen.event.seen,
         )
@@ -182,6 +175,12 @@ class Verdicts:
         rule = self.rules.get(told.rule)
         if rule is not None:
             self.out.findings.append(finding_of(told, family, rule, self.tie, "withdrawn", reason))
+
+
+def _scope(seen: Observation) -> tuple[str | None, str | None, str | None, str]:
+    """By what limits may differ: order class, venue, vendor and symbol."""
+    event, order = seen.event, seen.order
+    return seen.root.order_class or order.order_class, _venue(seen), event.vendor or order.vendor, event.symbol
 
 
 def _venue(seen: Observation) -> str | None:

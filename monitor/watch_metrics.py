@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -43,10 +44,10 @@ class Meters:
 
     def judged(self, judged: Judged) -> None:
         """Verdicts were sent."""
-        for finding in judged.findings:
-            self._findings.labels(finding.rule, finding.state, finding.certainty).inc()
-        for execution in judged.executions:
-            self._executions.labels(execution.quote_state).inc()
+        for labels, count in Tally((f.rule, f.state, f.certainty) for f in judged.findings).items():
+            self._findings.labels(*labels).inc(count)
+        for state, count in Tally(execution.quote_state for execution in judged.executions).items():
+            self._executions.labels(state).inc(count)
 
     def health(self, told: LineHealth, now: int, since_checkpoint_s: float) -> None:
         """A partition said how it is."""

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
 import structlog
-from msgspec import Struct, field
 
 from monitor import checkpoint, recovery, wire
 from monitor.doorkeeper import Headers
 from monitor.events import SCHEMA, Execution, Finding
 from monitor.outlet import Outlet, Parcel
-from monitor.partition import Judged, MakeJudge, Partition, Position, Topic, Unreadable
+from monitor.partition import Judged, MakeJudge, Topic, Unreadable
 from monitor.rereader import Rereader
+from monitor.seat import QUIET_S, Arrival, Seat
 from monitor.settings import Watch
 from monitor.watch_metrics import Meters
 
@@ -32,67 +31,11 @@ LINES_BYTES = 256 << 10
 """Largest message of several lines."""
 DEAD_LETTER_BYTES = 1 << 20
 """Of an unreadable message so much is kept; the rest is where the headers say."""
-QUIET_S = 2.0
-"""A topic from which nothing arrives for so long is looked at directly."""
-LONGEST_STEP_NS = 1_000_000_000
-"""Time that passes between two ticks beyond this is not attended time."""
 REST = 10
 """For each second in which a checkpoint's state was taken so many pass until the next."""
 LEAVE_S = 8.0
 """How long a partition's last checkpoint may take when it is given up."""
 SCHEMA_HEADER = ("schema", str(SCHEMA).encode())
-
-
-class Arrival(Struct, frozen=True, kw_only=True, weakref=True):
-    """One message as it came, and how to acknowledge it."""
-
-    topic: Topic
-    partition: int
-    offset: int
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-    acknowledge: Callable[[], object]
-
-
-class Seat(Struct, kw_only=True, eq=False):
-    """One partition that is ours, with what the worker has to remember about it."""
-
-    partition: Partition
-    unacknowledged: dict[Topic, deque[Arrival]] = field(default_factory=lambda: {"reports": deque(), "nbbo": deque()})
-    heard: dict[Topic, float] = field(default_factory=dict)
-    """When something last arrived or the topic was seen to be read to its end, seconds."""
-    latencies: list[int] = field(default_factory=list)
-    changed: bool = False
-    unjudged: bool = False
-    """Something has come in since the engine last judged."""
-    due: float
-    """When the next checkpoint is due."""
-    written: float
-    """When the last one was written."""
-    writing: asyncio.Task[None] | None = None
-    ticked: int
-    """Time of day at the last tick, ns."""
-    attended: int
-    """The time of day less all the time in which nothing could be heard, ns."""
-
-    def attend(self, now: int) -> bool:
-        """Let time pass if both topics can be heard; answers whether it has."""
-        passed, self.ticked = min(now - self.ticked, LONGEST_STEP_NS), now
-        at = time.monotonic()
-        if passed <= 0 or any(at - heard > 2 * QUIET_S for heard in self.heard.values()):
-            return False
-        self.attended += passed
-        return True
-
-    def acknowledge(self, position: Position) -> int:
-        """Acknowledge, in order, what a written checkpoint covers; answers how many."""
-        count = 0
-        upto: dict[Topic, int] = {"reports": position.reports, "nbbo": position.nbbo}
-        for topic, waiting in self.unacknowledged.items():
-            while waiting and waiting[0].offset < upto[topic]:
-                waiting.popleft().acknowledge()
-                count += 1
-        return count
 
 
 class Worker:
@@ -305,15 +248,12 @@ class Worker:
         await self._write(seat)
 
 
-def _messages(lines: Iterable[Line]) -> Iterable[tuple[bytes, list[Line]]]:
+def _messages(lines: Sequence[Line]) -> Iterator[tuple[bytes, Sequence[Line]]]:
     """Lines together with what they say, several to a message, none larger than it should be."""
-    body, said = bytearray(), list[Line]()
-    for line in lines:
-        text = wire.encode_lines([line])
-        if body and len(body) + len(text) > LINES_BYTES:
-            yield bytes(body), said
-            body, said = bytearray(), []
-        body += text
-        said.append(line)
-    if body:
-        yield bytes(body), said
+    body = wire.encode_lines(lines)
+    if len(body) > LINES_BYTES and len(lines) > 1:
+        half = len(lines) // 2
+        yield from _messages(lines[:half])
+        yield from _messages(lines[half:])
+    elif lines:
+        yield body, lines
