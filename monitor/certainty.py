@@ -19,7 +19,7 @@ ANY_CLOCK = "*"
 """Names the budget of every clock that has none of its own."""
 
 _UNUSABLE = {
-    "none": "no quote had been seen yet",
+    "none": "no quote of that instant is known: none had come, or it was reported too late",
     "stale": "the quote was stale",
     "one_sided": "the quote had one side only",
     "crossed": "the quote was crossed (bid above ask)",

@@ -81,3 +81,11 @@ def test_every_state_but_ok_is_unusable_and_says_why(state: QuoteState) -> None:
 def test_a_two_sided_quote_is_usable() -> None:
     assert unusable(Quote(state="ok", bid=1, ask=2)) is None
     assert unusable(None) is not None
+
+
+def test_without_a_quote_it_is_not_claimed_that_none_had_come() -> None:
+    """A receipt or execution that was reported too late has no quote either, though there were some."""
+    said = unusable(Quote(state="none"))
+    assert said == unusable(None)
+    assert said is not None
+    assert "too late" in said
