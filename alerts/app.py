@@ -8,7 +8,10 @@ import signal
 import sqlite3
 import sys
 import time
+from contextlib import closing
+from pathlib import Path
 
+import msgspec
 import structlog
 
 from alerts.channels import Channel
@@ -18,7 +21,7 @@ from alerts.courier import Courier
 from alerts.desk.server import Desk
 from alerts.incidents import Pace
 from alerts.inlet import Inlet
-from alerts.ledger import Ledger, WrongLedger
+from alerts.ledger import FILE, Ledger, LedgerInUse, WrongLedger, own
 from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
@@ -46,14 +49,24 @@ def run(args: argparse.Namespace) -> int:
         channels = open_channels(chosen.alert)
     except (OSError, KeyError, ValueError) as error:
         return _failed(cli.USAGE, f"a secret of alert.slack or alert.mail cannot be read: {_kind(error)}")
+    directory = chosen.directory("alert")
     try:
-        ledger = Ledger(chosen.directory("alert"))
-    except (sqlite3.Error, WrongLedger, OSError) as error:
-        return _failed(cli.FAILED, f"the ledger cannot be opened: {error}")
+        owned = own(directory)
+    except LedgerInUse as error:
+        return _failed(cli.UNAVAILABLE, str(error))
+    with owned:
+        return _run(chosen, directory, channels)
+
+
+def _run(chosen: Settings, directory: Path, channels: list[Channel]) -> int:
     try:
-        return asyncio.run(Alerting(chosen, ledger, channels).run())
-    finally:
-        ledger.close()
+        with closing(Ledger(directory)) as ledger:
+            return asyncio.run(Alerting(chosen, ledger, channels).run())
+    except WrongLedger as error:
+        return _failed(cli.FAILED, str(error))
+    except (sqlite3.Error, msgspec.MsgspecError) as error:
+        todo = "make room and mend its rights, or move it away to start anew with what Kafka still has"
+        return _failed(cli.FAILED, f"the ledger {directory / FILE} cannot be read: {error}: {todo}")
 
 
 class Alerting:

@@ -6,10 +6,12 @@ instant goes on from exactly what it had taken in: nothing is lost, and nothing 
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import msgspec
 from msgspec import Struct
@@ -55,6 +57,23 @@ CREATE INDEX attempts_key ON attempts (key);
 
 class WrongLedger(Exception):
     """The file is not a ledger of this version."""
+
+
+class LedgerInUse(Exception):
+    """Another process keeps this ledger."""
+
+
+def own(directory: Path) -> IO[bytes]:
+    """A lock that is held while the answer is open and the process lives; raises `LedgerInUse`."""
+    file = (directory / "lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise LedgerInUse(
+            f"another process keeps its ledger in {directory}: stop it, or give this one a `state` of its own"
+        ) from None
+    return file
 
 
 class Unreadable(Struct, frozen=True, kw_only=True):

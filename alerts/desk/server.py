@@ -26,6 +26,7 @@ from alerts.outbox import Notice
 from monitor.settings import Alert
 
 FINDINGS_SHOWN, NOTICES_SHOWN, UNREADABLE_SHOWN = 15, 15, 10
+LONGEST_NUMBER = 18
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KAFKA_AWAY_NS = 30_000_000_000
 STATIC = {"style.css": "text/css", "live.js": "text/javascript"}
@@ -56,7 +57,7 @@ class Desk:
         self._now = now
         self._started = now()
         named = None if alert.base_url is None else urlsplit(alert.base_url).hostname
-        self._names = {*LOOPBACK, named}
+        self._names = {*LOOPBACK, *(() if named is None else (named,))}
         self._loopback = alert.page.rsplit(":", 1)[0].strip("[]") in LOOPBACK
         self._registry = metrics.registry(lambda: office.readings(now()))
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
@@ -89,7 +90,7 @@ class Desk:
     @web.middleware
     async def _known_host(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """On loopback, only names of this machine: another site's page must not read this one through DNS."""
-        host = urlsplit(f"//{request.host}").hostname
+        host = _name(request.host)
         if self._loopback and host not in self._names:
             raise web.HTTPForbidden(text=f"this page is not called {host}: if it is, set alert.base_url\n")
         return await handler(request)
@@ -143,7 +144,7 @@ class Desk:
 
     async def _api_findings(self, request: web.Request) -> web.Response:
         limit = request.query.get("limit", "200")
-        if not limit.isdecimal():
+        if not limit.isdecimal() or len(limit) > LONGEST_NUMBER:
             raise web.HTTPBadRequest(text="limit must be a whole number\n")
         incident = request.query.get("incident")
         most = min(int(limit), API_MOST)
@@ -200,6 +201,14 @@ def _html(request: web.Request, title: str, body: Html, now: int, status: int = 
         return web.Response(status=304, headers={"ETag": tag})
     text = page.layout(title, body, now)
     return web.Response(text=text, content_type="text/html", status=status, headers={"ETag": tag})
+
+
+def _name(host: str) -> str | None:
+    """The name in a Host header; ``None`` when there is none, or nonsense."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _json(value: object) -> web.Response:

@@ -256,3 +256,37 @@ def test_a_taken_page_is_a_clear_error(tmp_path: Path, receiver: Receiver) -> No
     assert ended.returncode == 69
     assert f"127.0.0.1:{receiver.slack_port}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_two_processes_on_one_ledger_are_a_clear_error(tmp_path: Path, receiver: Receiver) -> None:
+    """Both would tell everything."""
+    alerting = Alerting(tmp_path, settings.Kafka(bootstrap=("127.0.0.1:1",)), receiver)
+    alerting.start()
+    try:
+        code, said = failing(alerting.config)
+    finally:
+        alerting.clear()
+    assert code == 69
+    assert f"another process keeps its ledger in {tmp_path}/state/alert" in said
+
+
+@pytest.mark.parametrize("damage", ["head", "inside"])
+def test_a_damaged_ledger_is_named_with_what_to_do(tmp_path: Path, receiver: Receiver, damage: str) -> None:
+    alerting = Alerting(tmp_path, settings.Kafka(bootstrap=("127.0.0.1:1",)), receiver)
+    path = tmp_path / "state" / "alert" / "alerts.db"
+    path.parent.mkdir(parents=True)
+    Ledger(path.parent).close()
+    whole = path.read_bytes()
+    path.write_bytes(b"x" * len(whole) if damage == "head" else whole[:4096] + b"x" * (len(whole) - 4096))
+    code, said = failing(alerting.config)
+    assert code == 1
+    assert f"the ledger {path} cannot be read" in said
+    assert "move it away" in said
+
+
+def failing(config: Path) -> tuple[int, str]:
+    """Exit code and words of a process that cannot start."""
+    command = [sys.executable, "-m", "monitor", "alert", "--config", str(config)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in ended.stderr
+    return ended.returncode, ended.stderr

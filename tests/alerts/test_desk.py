@@ -256,7 +256,8 @@ async def test_json_says_the_same(page: Page) -> None:
         incidents = await (await session.get("/api/incidents.json")).json()
         findings = await (await session.get("/api/findings.json")).json()
         state = await (await session.get("/api/health.json")).json()
-        assert (await session.get("/api/findings.json?limit=x")).status == 400
+        for limit in ("x", "9" * 5000, "-1", ""):
+            assert (await session.get(f"/api/findings.json?limit={limit}")).status == 400
     assert [(i["count"], i["orders"], i["shares"], i["cost"], i["told"]["reason"]) for i in incidents] == [
         (1, 1, 300, NANO, "first")
     ]
@@ -270,6 +271,8 @@ async def test_another_site_cannot_read_the_page_through_dns(page: Page) -> None
     assert status == 403
     assert "alert.base_url" in text
     assert (await page.get("/", Host="localhost:9405"))[0] == 200
+    for nonsense in ("[", "", ":80", "[::"):
+        assert (await page.get("/", Host=nonsense))[0] == 403
 
 
 async def test_health_tells_of_kafka(page: Page) -> None:
