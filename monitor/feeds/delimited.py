@@ -90,7 +90,7 @@ def texts(path: Path, suits: Callable[[str], bool] = lambda _: True) -> list[Tex
             return [Text(path)]
         with zipfile.ZipFile(path) as archive:
             members = [Text(path, n) for n in archive.namelist() if not n.endswith("/") and suits(n)]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, ValueError) as error:
         if isinstance(error, Mistaken):
             raise
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -44,7 +44,7 @@ def _certain(path: Path, name: str) -> None:
     batch = next(_batches(path, [name], Complaints.deaf(), _LOOKED_AT), None)
     if batch is None or pa.types.is_timestamp(batch.column(0).type):
         return
-    stamps = [str(value) for value in batch.column(0).to_pylist()]
+    stamps = [_said(value) for value in batch.column(0)]
     if (doubtful := doubt([Stamp(i, text.strip()) for i, text in enumerate(stamps, 1)])) is not None:
         raise Mistaken(str(path), [Mistake(*doubtful)])
 
@@ -101,4 +101,11 @@ def _batches(path: Path, columns: list[str], complaints: Complaints, rows: int =
 
 
 def _place(path: Path, columns: Mapping[str, Any], before: int, row: int) -> tuple[str, str]:
-    return f"{path}:{before + row + 1}", ",".join(str(c[row].as_py()) for c in columns.values())
+    return f"{path}:{before + row + 1}", ",".join(_said(c[row]) for c in columns.values())
+
+
+def _said(value: Any) -> str:
+    try:
+        return str(value.as_py())
+    except ValueError:  # text that is not UTF-8, a time that Python's own cannot hold
+        return "?"

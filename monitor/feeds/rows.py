@@ -107,8 +107,7 @@ def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
 def _symbols(column: Any) -> tuple[tuple[str, ...], Any]:
     """The names and each row's index into them, -1 where there is none."""
     coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(_plain(column))
-    raw = coded.dictionary.to_pylist()
-    names = [(n.decode() if isinstance(n, bytes) else str(n)).strip() if n is not None else "" for n in raw]
+    names = ["" if name is None else str(name).strip() for name in _legible(coded.dictionary).to_pylist()]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(n for n in names if n and "\ufffd" not in n))}
     codes = np.array([numbers.get(n, -1) for n in names] or [-1], np.int32)
     index = pc.fill_null(coded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
@@ -126,4 +125,14 @@ def _plain(column: Any) -> Any:
         column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         return column.cast(pa.int64())
-    return column.cast(pa.binary()) if column.type in (pa.string_view(), pa.binary_view()) else column
+    return _legible(column) if is_text(column.type) else column
+
+
+def _legible(column: Any) -> Any:
+    """Text; bytes that are not UTF-8 spoil their own value and nothing else."""
+    large = column.type in (pa.large_string(), pa.large_binary())
+    raw = column.cast(pa.large_binary() if large else pa.binary())
+    try:
+        return raw.cast(pa.large_string() if large else pa.string())
+    except pa.ArrowInvalid:
+        return pa.array([None if value is None else value.decode("utf-8", "replace") for value in raw.to_pylist()])

@@ -163,6 +163,16 @@ def test_a_zip_that_holds_nothing(stranger: Stranger) -> None:
     assert refused(stranger, f"csv:{stranger.folder / 'e.zip'}") == ["e.zip:1: holds no file"]
 
 
+def test_a_zip_of_a_kind_that_is_not_known(stranger: Stranger) -> None:
+    path = stranger.folder / "new.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("q.csv", TEXT)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"PK\x01\x02") + 6] = 255  # the version that is needed to read it
+    path.write_bytes(raw)
+    assert refused(stranger, f"csv:{path}") == ["new.zip:1: cannot be read: zip file version 25.5"]
+
+
 def test_a_pipe_cannot_be_read_twice(stranger: Stranger) -> None:
     os.mkfifo(stranger.folder / "pipe")
     (line,) = refused(stranger, f"csv:{stranger.folder / 'pipe'}")

@@ -147,6 +147,13 @@ def parquet(stranger: Stranger, **columns: Any) -> str:
     return f"parquet:{path}"
 
 
+def _not_text(values: list[bytes], kind: Any = None) -> Any:
+    """A column that says it is text and is not, as damaged files have them."""
+    large = pa.types.is_large_string(kind) if kind is not None else False
+    raw = pa.array(values, pa.large_binary() if large else pa.binary())
+    return pa.Array.from_buffers(pa.large_string() if large else pa.string(), len(raw), raw.buffers())
+
+
 LOG = days.fix([days.Said(NOW + 5, "8", {11: "C", 17: "E", 55: "A", 54: "1", 150: "F", 32: "1", 31: "2", 60: "@"})])
 
 
@@ -160,6 +167,10 @@ LOG = days.fix([days.Said(NOW + 5, "8", {11: "C", 17: "E", 55: "A", 54: "1", 150
         ({"bid_size": pa.array([2**64 - 1, 1], pa.uint64())}, 1, "ok"),
         ({"bid": [1.0, 1e300]}, 1, "ok"),
         ({"symbol": [None, "A"]}, 1, "ok"),
+        ({"symbol": _not_text([b"A", b"\xf8A"])}, 1, "ok"),
+        ({"symbol": pa.array([b"A", b"\xf8A"]), "bid": _not_text([b"1", b"\xff"])}, 1, "ok"),
+        ({"time": _not_text([str(NOW).encode(), b"2\xff"])}, 1, "ok"),
+        ({"bid": _not_text([b"1", b"\xff"]), "ask": _not_text([b"2", b"\xfe"], pa.large_string())}, 1, "ok"),
     ],
     ids=str,
 )
