@@ -11,8 +11,11 @@ from collections.abc import Iterator
 
 from fix_ingest.message import SOH
 
-_DELIMITER = r"(\x01|\^A|\\x01|\\u0001|\\001|<SOH>|\[SOH\]|[^0-9A-Za-z=.]{1,3}?)(?=[0-9]+=)"
+_MARKS = r"\x01|\^A|\\x01|\\u0001|\\001|#001|&#x?0*1;|<SOH>|\[SOH\]"
+_DELIMITER = rf"({_MARKS}|[^0-9A-Za-z=.]{{1,3}}?)(?=[0-9]+=)"
 _START = re.compile(r"(?<![0-9])8=FIXT?\.[0-9]\.[0-9](?:SP[0-9])?")
+_FURTHER = re.compile(rf"{_START.pattern}(?:{_MARKS}|[^0-9A-Za-z=.]{{1,3}}?)\s*(?:9|35)=")
+"""Another message behind one: its header follows. What only looks like one stands in a text."""
 _AFTER_START = re.compile(_START.pattern + _DELIMITER)
 _HEADLESS = re.compile(r"(?<![0-9])35=[A-Za-z0-9]{1,3}" + _DELIMITER)
 _CHECKSUM = re.compile(r"10=[0-9]{3}")
@@ -26,7 +29,8 @@ def messages(line: str) -> Iterator[str]:
     """Every message in a line, fields separated and ended by SOH."""
     if _ANNOTATED.search(line):
         line = _WORD.sub("", _NAME.sub("", line))
-    starts = [found.start() for found in _START.finditer(line)]
+    found = [start.start() for start in _START.finditer(line)]
+    starts = found[:1] + [start for start in found[1:] if _FURTHER.match(line, start)]
     if starts:
         for begin, end in zip(starts, [*starts[1:], len(line)], strict=True):
             if (message := _message(line[begin:end], _AFTER_START)) is not None:

@@ -29,7 +29,8 @@ def log(tmp_path: Path, content: bytes, name: str = "fix.log") -> tuple[LogReade
 
 
 @pytest.mark.parametrize(
-    "delimiter", ["\x01", "|", "^A", ";", "^", "\\x01", "\\u0001", "<SOH>", "[SOH]", "␁", " | ", "~"]
+    "delimiter",
+    ["\x01", "|", "^A", ";", "^", "\\x01", "\\u0001", "<SOH>", "[SOH]", "␁", " | ", "~", "#001", "&#1;", "&#x01;"],
 )
 @pytest.mark.parametrize(
     "around", ["{}", "2026-11-03 14:30:00,123 INFO [main] in: {}", "<20261103-14:30:00, A->B, incoming> ({})"]
@@ -48,6 +49,15 @@ def test_messages_may_stand_back_to_back_without_newlines(tmp_path: Path) -> Non
     assert [type(event) for event in events] == [Received, Filled]
     assert [event.n for event in events] == [1, 2]
     assert (reader.counts.messages, reader.counts.rejected, reader.counts.bad_frames) == (2, 0, 0)
+
+
+def test_a_text_that_speaks_of_fix_breaks_no_message(tmp_path: Path) -> None:
+    spoken = b"58=see 8=FIX.4.2 and 35=8 of it\x01"
+    said = frame("35=8|34=2|49=R|56=D|52=20261103-14:30:00|").replace(b"10=", spoken + b"10=")
+    whole = said.replace(b"10=", FILL[FILL.index(b"11=C1") : FILL.index(b"10=", FILL.index(b"58=a"))] + b"10=")
+    reader, events = log(tmp_path, whole + whole.replace(b"17=E1", b"17=E2"))
+    assert [getattr(event, "exec_id", None) for event in events] == ["E1", "E2"]
+    assert reader.counts.garbled == 0
 
 
 def test_a_log_without_newlines_may_be_larger_than_any_line(tmp_path: Path) -> None:
