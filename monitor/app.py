@@ -46,6 +46,8 @@ SWITCH_S = 0.0005
 
 Python's own 5 ms hold a fetch of some megabytes up for a tenth of a second.
 """
+METADATA_MS = 5_000
+"""How often it is asked which topics and partitions there are."""
 STOP_S = 12.0
 """How long leaving the group may take before the process ends without it: less than a supervisor waits."""
 
@@ -315,6 +317,9 @@ def _settings(config: Settings) -> dict[str, Any]:
         # Faust refuses less than the session's; a frozen leader is given up after it
         "broker_request_timeout": max(session, 10.0),
         "broker_commit_interval": 0.5,
+        # a broker that has just come back may name no topic for a moment: without another look the group would go
+        # without its partitions for five minutes, and look well
+        "consumer_metadata_max_age_ms": METADATA_MS,
         # as large as the largest message may be
         "consumer_max_fetch_size": MESSAGE_BYTES,
         "processing_guarantee": "at_least_once",

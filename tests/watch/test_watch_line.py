@@ -17,7 +17,7 @@ from waiting import until
 from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings
 
-from monitor import checkpoint, judging, readback, settings, wire
+from monitor import checkpoint, judging, readback, settings, topics, wire
 from monitor.broker_config import MESSAGE_BYTES
 from monitor.settings import Watch
 
@@ -261,3 +261,12 @@ def test_told_to_stop_before_it_has_begun(start_command: Start) -> None:
     watcher = start_command()
     until(lambda: '"event": "probe"' in watcher.said())
     assert watcher.stop() == 0
+
+
+def test_topics_that_were_not_there_are_taken_up_when_they_are(kafka: settings.Kafka, start_command: Start) -> None:
+    """A broker that has just come back may know of none for a moment; the group must not go without them for long."""
+    topics.delete(kafka)
+    watcher = start_command()
+    until(lambda: '"partitions": []' in watcher.said(), why=watcher.said)
+    until(lambda: topics.ensure(kafka) == [])
+    until(lambda: '"partitions": [0, 1, 2, 3]' in watcher.said(), why=watcher.said)
