@@ -206,13 +206,22 @@ def _server(path: str, inbox: Inbox) -> _Server:
         def handle(self) -> None:
             _connection(self.request.recv, "{}:{}".format(*self.client_address), inbox)
 
-    address = urlsplit(path)
-    if address.scheme != "tcp" or address.hostname is None or address.port is None:
-        raise _mistaken(path, "write jsonl:- for standard input or jsonl:tcp://HOST:PORT to listen")
+    address = _address(path)
     try:
-        return _Server((address.hostname, address.port), Connection)
+        return _Server(address, Connection)
     except OSError as error:
         raise _mistaken(path, f"cannot listen there: {error.strerror}") from None
+
+
+def _address(path: str) -> tuple[str, int]:
+    try:
+        address = urlsplit(path)
+        host, port = address.hostname, address.port
+    except ValueError:  # a port that is none, brackets that are not closed
+        host = port = None
+    if host is None or port is None or address.scheme != "tcp":
+        raise _mistaken(path, "write jsonl:- for standard input or jsonl:tcp://HOST:PORT to listen")
+    return host, port
 
 
 def _connection(receive: Callable[[int], bytes], name: str, inbox: Inbox) -> None:

@@ -76,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if args.source is not None:
         config = msgspec.structs.replace(config, quotes=msgspec.structs.replace(config.quotes, source=args.source))
     speed = _speed(args.speed)
+    if args.hold_rows < 1:
+        raise _mistaken(f"--hold-rows {args.hold_rows}", "write how many quotes are kept, 1 or more")
     parsed = [source.parse(notation) for notation in args.quotes]
     with stopping() as stop:
         if all(p.format in source.FILE_FORMATS for p in parsed):

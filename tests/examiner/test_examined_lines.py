@@ -187,3 +187,8 @@ def test_two_columns_of_one_name(stranger: Stranger) -> None:
     assert stranger.replay("--quotes", f"parquet:{path}", "--fix-log", stranger.log(LOG)) == cli.USAGE
     assert stranger.said == f"{path}:1: has several columns called time\n"
     assert not list(Path(stranger.folder).glob("executions*"))
+
+
+def test_a_number_of_quotes_that_cannot_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["quotes", "jsonl:-", "--hold-rows", "0"]) == cli.USAGE
+    assert capsys.readouterr().err.startswith("--hold-rows 0:1: ")

@@ -188,7 +188,10 @@ def test_the_clock_can_be_chosen() -> None:
     feed.close()
 
 
-@pytest.mark.parametrize("path", ["tcp://127.0.0.1", "127.0.0.1:9", "file.jsonl", "udp://127.0.0.1:9"])
+@pytest.mark.parametrize(
+    "path",
+    ["tcp://127.0.0.1", "127.0.0.1:9", "file.jsonl", "udp://127.0.0.1:9", "tcp://a:99999", "tcp://a:b", "tcp://[::1"],
+)
 def test_an_address_that_is_none(path: str) -> None:
     with pytest.raises(Mistaken, match="jsonl:tcp://HOST:PORT"):
         Jsonl(path, {}, Complaints(), 0)
