@@ -216,10 +216,10 @@ def _server(path: str, inbox: Inbox) -> _Server:
 def _address(path: str) -> tuple[str, int]:
     try:
         address = urlsplit(path)
-        host, port = address.hostname, address.port
+        scheme, host, port = address.scheme, address.hostname, address.port
     except ValueError:  # a port that is none, brackets that are not closed
-        host = port = None
-    if host is None or port is None or address.scheme != "tcp":
+        scheme, host, port = "", None, None
+    if host is None or port is None or scheme != "tcp":
         raise _mistaken(path, "write jsonl:- for standard input or jsonl:tcp://HOST:PORT to listen")
     return host, port
 
