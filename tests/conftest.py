@@ -6,10 +6,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from monitor import settings
 from monitor.broker import Broker
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
