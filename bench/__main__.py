@@ -19,6 +19,7 @@ from monitor import logs
 BENCHES = {
     "book": "quotes settled and joined, beside an offline polars as-of join",
     "engine": "reports judged by all rules",
+    "partition": "the worker's work for the load of the whole line, without Kafka",
     "feed": "quote files read and blocks published, beside polars",
     "publisher": "journal to Kafka, beside plain sends",
     "listener": "FIX messages durable in the journal, beside QuickFIX doing nothing",

@@ -143,7 +143,7 @@ class Share:
 
 def feed(load: Load) -> dict[str, Any]:
     """Send the load; says how much was sent and how far the pace was missed."""
-    shares = _shares(load)
+    shares = shares_of(load)
     producers = [
         KafkaProducer(
             bootstrap_servers=[load.bootstrap], linger_ms=2, batch_size=1 << 20, max_request_size=4 << 20, acks="all"
@@ -193,7 +193,7 @@ def feed(load: Load) -> dict[str, Any]:
     }
 
 
-def _shares(load: Load) -> list[Share]:
+def shares_of(load: Load) -> list[Share]:
     of: dict[int, list[str]] = {p: [] for p in range(load.partitions)}
     for i in range(load.symbols):
         symbol = f"SIM{i:05d}"

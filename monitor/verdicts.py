@@ -127,16 +127,13 @@ class Verdicts:
 
     def _silent(self, family: Family, order: Order, rule: Rule, alarm: Alarm, heard: Heard) -> None:
         """An alarm's time has passed."""
-        root = family.order()
         venue = None if order.routed is None else order.routed.venue
+        root = family.order()
         order_class = root.order_class or order.order_class
         limits, authority = self.policy.limits(rule.name, order_class, venue, order.vendor, order.symbol, alarm.at)
         verdict = None if rule.silence is None else rule.silence(alarm, order, root, limits)
-        if verdict is None:
-            return
-        verdict = _doubted(verdict, heard(order, alarm.at))
-        key = _key(order.order_id, rule.name, verdict.subject)
-        if verdict.fires:
+        if verdict is not None and verdict.fires:
+            verdict = _doubted(verdict, heard(order, alarm.at))
             told = Told(
                 order_id=order.order_id,
                 rule=rule.name,
@@ -147,9 +144,9 @@ class Verdicts:
                 at=alarm.at if verdict.at is None else verdict.at,
                 seen=None,
             )
-            self._tell(family, rule, key, told)
-        else:
-            self._unsay(family, key, verdict.reason)
+            self._tell(family, rule, _key(order.order_id, rule.name, verdict.subject), told)
+        elif verdict is not None:
+            self._unsay(family, _key(order.order_id, rule.name, verdict.subject), verdict.reason)
         self.ledger.touch(family, order)
 
     def _tell(self, family: Family, rule: Rule, key: str, told: Told) -> None:

@@ -87,6 +87,24 @@ def test_quotes_are_those_of_an_offline_join_however_far_the_book_is_settled(rnd
         book.settle(asked_to, eager=rnd.random() < 0.5)
 
 
+@settings(max_examples=100, deadline=None)
+@given(randoms)
+def test_blocks_of_one_source_that_overlap_or_come_in_any_order_count_by_time_and_number(rnd: Random) -> None:
+    numbered = [(n, rows_of(rnd, rnd.randrange(1, 5))) for n in range(12)]
+    book, arrived = Book(), numbered.copy()
+    rnd.shuffle(arrived)
+    for token, (n, rows) in enumerate(arrived):
+        book.add(block("x", rows, n), token)
+    in_order = sorted((row.time, n, i, row) for n, rows in numbered for i, row in enumerate(rows))
+    for at in range(0, 62, 7):
+        for symbol in SYMBOLS:
+            known = [row for time, _, _, row in in_order if time < at and row.symbol == symbol]
+            found = book.quotes([symbol], [at], inclusive=False)[0]
+            assert found[:3] == ([known[-1].time, known[-1].bid, known[-1].ask] if known else [ABSENT] * 3)
+        book.settle(at, eager=rnd.random() < 0.7)
+    assert book.first_waiting() is None or book.base is not None
+
+
 @settings(max_examples=200, deadline=None)
 @given(randoms)
 def test_windows_hold_the_extremes_around_an_instant(rnd: Random) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,3 +42,15 @@ def test_a_snapshot_of_a_restored_engine_is_that_snapshot(rnd: Random) -> None:
         engine.advance()
     data = engine.snapshot()
     assert worlds.restored(data).counts == engine.counts
+
+
+@chosen
+@given(randoms)
+def test_what_is_encoded_ahead_and_kept_is_what_would_be_encoded_now(rnd: Random) -> None:
+    engine = worlds.engine()
+    for token, each in enumerate(worlds.deliveries(worlds.world(rnd), rnd)):
+        worlds.deliver(engine, each, token)
+        engine.advance()
+        if rnd.random() < 0.2:
+            families = sorted(engine.ledger.families(), key=lambda family: family.since)
+            assert engine.ledger.snapshot() == [msgspec.msgpack.encode(family) for family in families]
