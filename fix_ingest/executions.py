@@ -70,15 +70,25 @@ def filled(case: Case) -> Filled:
     if paid is None:
         raise Unusable(f"a trade without a price: {tags.fill_price[0]}={first(case.top, tags.fill_price)!r}")
     facts = case.about(tags.fill_venue)
-    cum, leaves = case.shares("14"), case.shares("151")
+    cum, leaves = case.shares("14"), _left(case)
     if facts["exec_id"] is None:
         facts["exec_id"] = f"{facts['order_id']}@{case.record.n if cum is None else cum}"
         case.counts["made_up_exec_ids"] += 1
-    if leaves == 0 or (leaves is None and cum is not None and cum == case.shares("38")):
+    if leaves == 0:
         case.chains.close(facts["order_id"])
     auction = any(case.top.get(tag) == value for tag, value in case.habits.auction)
     liquidity = first(case.top, tags.liquidity)
     return Filled(**facts, qty=qty, price=paid, leaves=leaves, cum=cum, liquidity=liquidity, auction=auction)
+
+
+def _left(case: Case) -> Decimal | None:
+    """LeavesQty(151), which FIX 4.0 does not have: there OrderQty(38) without CumQty(14)."""
+    left: Decimal | None = case.shares("151")
+    if left is not None:
+        return left
+    ordered: Decimal | None = case.shares("38")
+    done: Decimal | None = case.shares("14")
+    return None if ordered is None or done is None or done > ordered else ordered - done
 
 
 def busted(case: Case) -> Busted:

@@ -66,3 +66,13 @@ def test_a_message_that_cannot_be_used_is_told_with_its_place(stranger: Stranger
     assert stranger.summary["garbled"] == 1
     assert stranger.said.startswith(f"{log}:2: ")
     assert [e["exec_id"] for e in days.told(stranger.executions)] == ["E1"]
+
+
+@pytest.mark.parametrize("left", [{38: "100", 14: "100"}, {151: "0"}])
+def test_ids_that_come_again_on_another_day_are_other_orders(stranger: Stranger, left: dict[int, str | None]) -> None:
+    """Also where a message has no LeavesQty, as in FIX 4.0."""
+    day = 86_400
+    log = stranger.log([said("8", 5, FILL | left), said("8", 5 + day, FILL | left | {31: "100.7"})])
+    assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", log) == cli.OK
+    assert [e["price"] for e in days.told(stranger.executions)] == [100_500_000_000, 100_700_000_000]
+    assert stranger.summary["duplicates"] == 0
