@@ -26,9 +26,11 @@ LOCKED, CROSSED, ONE_SIDED = 1, 2, 3
 _OF_1000 = {LOCKED: 5, CROSSED: 3, ONE_SIDED: 5}
 QUIET_EVERY = 50
 """One symbol in so many is quiet."""
-_SCALES = tuple(SECOND // 4 * 4**octave for octave in range(7))
+_SCALES = np.array([[SECOND // 4 * 4**octave] for octave in range(7)], np.int64)
+_WEIGHTS = np.sqrt(_SCALES / SECOND)
 _CENTS_A_SECOND = 1.2
 _TIMES, _BASE, _SPREAD, _SIZES, _CONDITION, _NOISE = range(6)
+_NOISE_OF_SCALES = range(_NOISE, _NOISE + len(_SCALES))
 
 
 class SyntheticMarket:
@@ -40,7 +42,9 @@ class SyntheticMarket:
         self.symbols: tuple[str, ...] = tuple(f"SIM{i:04d}" for i in range(symbols))
         self.quiet: frozenset[str] = frozenset(self.symbols[QUIET_EVERY - 1 :: QUIET_EVERY])
         self._places = {s: i for i, s in enumerate(self.symbols)}
-        self._seed = seed
+        keys = [(seed * 1_000_003 + what) * 0x9E3779B97F4A7C15 & (2**64 - 1) for what in range(_NOISE_OF_SCALES.stop)]
+        self._keys: dict[int | range, Numbers] = {what: np.array(key, np.uint64) for what, key in enumerate(keys)}
+        self._keys[_NOISE_OF_SCALES] = np.array([[keys[what]] for what in _NOISE_OF_SCALES], np.uint64)
         self._period = max(int(symbols / rate * SECOND), 1)
         everyone = np.arange(symbols)
         self._phase = (self._hash(_TIMES, everyone, everyone) % np.uint64(self._period)).astype(np.int64)
@@ -123,22 +127,21 @@ class SyntheticMarket:
 
     def _drift(self, symbols: Column, times: Column) -> Column:
         """Cents away from where the symbol's price is anchored."""
-        drift = np.zeros(len(symbols))
-        for octave, scale in enumerate(_SCALES):
-            step = times // scale
-            part = (times - step * scale) / scale
-            here = self._unit(_NOISE + octave, symbols, step)
-            drift += (here + (self._unit(_NOISE + octave, symbols, step + 1) - here) * part) * np.sqrt(scale / SECOND)
+        # all scales at once: a router asks for one quote at a time, where the calls cost more than the numbers
+        step = times // _SCALES
+        part = (times - step * _SCALES) / _SCALES
+        here = self._unit(_NOISE_OF_SCALES, symbols, step)
+        drift = ((here + (self._unit(_NOISE_OF_SCALES, symbols, step + 1) - here) * part) * _WEIGHTS).sum(axis=0)
         cents: Column = np.rint((drift * self._cents[symbols]) * (2 * _CENTS_A_SECOND / 10_000)).astype(np.int64)
         return cents
 
-    def _unit(self, what: int, symbols: Column, numbers: Column) -> npt.NDArray[np.float64]:
+    def _unit(self, what: int | range, symbols: Column, numbers: Column) -> npt.NDArray[np.float64]:
         """Even noise from -1 to 1."""
         return (self._hash(what, symbols, numbers) >> np.uint64(11)).astype(np.float64) / 2**52 - 1
 
-    def _hash(self, what: int, symbols: Column, numbers: Column) -> Numbers:
-        """SplitMix64 (Steele, Lea, Flood 2014) of what is drawn, for whom and when."""
-        key = np.uint64((self._seed * 1_000_003 + what) * 0x9E3779B97F4A7C15 & (2**64 - 1))
+    def _hash(self, what: int | range, symbols: Column, numbers: Column) -> Numbers:
+        """SplitMix64 (Steele, Lea, Flood 2014) of what is drawn, for whom and when; a row for each of a range."""
+        key = self._keys[what]
         mixed = symbols.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
         z = (numbers.astype(np.uint64) + mixed) * np.uint64(0x9E3779B97F4A7C15) + key
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
