@@ -150,11 +150,16 @@ def test_what_was_counted_is_the_same_after_a_kill(alerting: Alerting, speaker: 
 
     until(lambda: len(counted()) == 4 and sum(counted().values()) == 4 + 4 + 1200 + 1)
     until(lambda: [n["state"] for n in alerting.json("/api/health.json")["notices"]] == ["delivered", "delivered"])
+
+    def heard() -> list[int]:
+        return [partition["wall"] for partition in alerting.json("/api/health.json")["line"]]
+
+    until(lambda: heard() == [health().wall])
     before = counted()
     alerting.end(signal.SIGKILL)
     alerting.start()
     speaker.say("line", [health(wall=health().wall + S)])
-    until(lambda: alerting.json("/api/health.json")["line"][0]["wall"] == health().wall + S)
+    until(lambda: heard() == [health().wall + S])
     assert counted() == before
     assert len(receiver.slack) == 1
     assert len(receiver.mail) == 1
