@@ -125,7 +125,7 @@ def part(record: bytes) -> Part:
         raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: it begins with {record[:20]!r}")
     try:
         return _parts.decode(memoryview(record)[len(_HEAD) :])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: {error}") from error
 
 
@@ -151,7 +151,7 @@ def _join(parts: list[Part]) -> Checkpoint:
         raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: generation {parts[0].generation} was altered")
     try:
         return _decoder.decode(zlib.decompress(data) if parts[0].deflated else data)
-    except (zlib.error, msgspec.DecodeError) as error:
+    except (zlib.error, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableCheckpoint(f"not a checkpoint of form {FORM}: {error}") from error
 
 

@@ -91,7 +91,7 @@ def decode(data: bytes, engine: Engine) -> None:
         )
     try:
         state = _decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableSnapshot(f"the snapshot cannot be read: {error}") from error
     _restore(state, engine)
 

@@ -261,3 +261,5 @@ def test_a_snapshot_of_another_version_is_refused_by_name() -> None:
         Engine.restore(b"sorwatch engine 99\nxyz", POLICY, RULES, CONFIG)
     with pytest.raises(UnreadableSnapshot, match="cannot be read"):
         Engine.restore(engine().snapshot()[:-3], POLICY, RULES, CONFIG)
+    with pytest.raises(UnreadableSnapshot, match="cannot be read"):
+        Engine.restore(engine().snapshot().replace(b"settled", b"\xff" * 7), POLICY, RULES, CONFIG)

@@ -244,3 +244,14 @@ def test_an_altered_share_is_noticed() -> None:
     records = written(a_checkpoint(1, 2, 3, BIG), 40_000)
     altered = [r[:-1] + bytes([r[-1] ^ 1]) for r in records]
     assert read(altered) == ([], ["not a checkpoint of form 2: generation 3 was altered"])
+
+
+def test_names_that_are_no_text_are_refused() -> None:
+    packed = checkpoint.pack(structs.replace(a_checkpoint(1, 2, 3), counts={"late": 1}))
+    altered = structs.replace(packed, plain=packed.plain.replace(b"late", b"\xff" * 4))
+    whole, wrong = read(value for _, value in checkpoint.records(altered))
+    assert whole == []
+    assert "not a checkpoint of form 2" in wrong[0]
+    (record,) = written(a_checkpoint(1, 2, 3))
+    with pytest.raises(UnreadableCheckpoint, match="not a checkpoint"):
+        checkpoint.part(record.replace(b"generation", b"\xff" * 10))
