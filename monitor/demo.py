@@ -35,7 +35,7 @@ WARM_UP_S = 20.0
 """How long orders wait for a worker that has not taken up its partitions yet."""
 RECEIVER_GRACE_S = 15.0
 DRAIN_S = 60.0
-"""How long after the last order the line may take to have judged everything."""
+"""How long judging may stand still after the last order before it is given up."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -211,7 +211,8 @@ def _warm_up(stage: Stage, stop: threading.Event, processes: Processes) -> None:
     deadline = time.monotonic() + WARM_UP_S
     while time.monotonic() < deadline and not stop.is_set():
         processes.check()
-        if verdict.judged_up_to(stage.settings.kafka, began):
+        judged = verdict.judged_until(stage.settings.kafka)
+        if judged is not None and judged >= began:
             return
         stop.wait(0.2)
 
@@ -229,9 +230,13 @@ def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, process
 
 
 def _drain(stage: Stage, sent: verdict.Sent, processes: Processes) -> None:
-    """Wait until everything sent has been judged, or for `DRAIN_S` seconds."""
+    """Wait until everything sent has been judged; gives up when judging stands still for `DRAIN_S` seconds."""
     log.info("all orders are sent; waiting until the last has been judged", messages=sent.messages)
+    wanted, judged = sent.last_at + verdict.QUIET_NS, 0
     deadline = time.monotonic() + DRAIN_S
-    while time.monotonic() < deadline and not verdict.settled(stage.settings.kafka, sent):
+    while judged < wanted and time.monotonic() < deadline:
         processes.check()
         time.sleep(0.2)
+        further = verdict.judged_until(stage.settings.kafka) or judged
+        if further > judged:
+            judged, deadline = further, time.monotonic() + DRAIN_S

@@ -111,17 +111,13 @@ def compare(
     )
 
 
-def settled(kafka: settings.Kafka, sent: Sent) -> bool:
-    """Whether every partition has judged everything up to the last deadline of what was sent."""
-    return judged_up_to(kafka, sent.last_at + QUIET_NS)
-
-
-def judged_up_to(kafka: settings.Kafka, at: int) -> bool:
-    """Whether every partition has judged everything up to then, ns UTC."""
+def judged_until(kafka: settings.Kafka) -> int | None:
+    """Up to when every partition has judged everything, ns UTC; ``None`` while one has not said so."""
     latest: dict[int, int | None] = {}
     for message in readback.read(kafka, "line"):
         latest |= {health.partition: health.settled for health in wire.decode_health(message.value)}
-    return len(latest) == kafka.partitions and all(done is not None and done >= at for done in latest.values())
+    done = [at for at in latest.values() if at is not None]
+    return min(done) if len(done) == kafka.partitions else None
 
 
 def as_json(told: Told) -> dict[str, Any]:
