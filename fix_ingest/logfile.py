@@ -163,11 +163,6 @@ class LogReader:
             self.counts.places.append(Place(place.path, place.line, what))
 
 
-def read_log(path: str, source: str, dialect: Dialect) -> Iterator[ReportLine]:
-    """Events of one log by itself; use `LogReader` for several, and for the counts."""
-    return LogReader(source, dialect).read(path)
-
-
 def _cut(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers; a log without newlines is cut before a message so that no line is boundless."""
     number, rest = 1, b""

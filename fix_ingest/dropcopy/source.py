@@ -83,11 +83,6 @@ class DropCopySource:
         self._bell.ring()
         return len(made)
 
-    def wait_up(self, timeout: float) -> bool:
-        """Whether the session is logged on within ``timeout`` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._up, timeout)
-
     def wait_confirmed(self, timeout: float) -> bool:
         """Whether the other side has answered, within ``timeout`` seconds, a test request sent after all messages.
 

@@ -41,7 +41,6 @@ _SYMBOL = re.compile(r"^\d{8}_(.+?)_(?:quote_tick|tick_quote|quote|trade_tick|ti
 _OPTION = re.compile(r"_(american|european)_(call|put)_", re.IGNORECASE)
 _KIND = re.compile(r"_(quote|trade|openinterest)", re.IGNORECASE)
 _FEWEST = 5
-_TRADE_FIELDS = 6
 
 
 class Day(Struct, frozen=True):
@@ -53,21 +52,9 @@ class Day(Struct, frozen=True):
     layout: Layout
 
 
-class Trades(Struct, kw_only=True, eq=False):
-    """A day's trades as columns: ns UTC, 1e-9 of the currency unit, shares, and the tape's letters."""
-
-    symbol: str
-    time: Column
-    price: Column
-    size: Column
-    exchange: npt.NDArray[np.str_]
-    condition: npt.NDArray[np.str_]
-    suspicious: Mask
-
-
 def streams(path: Path, complaints: Complaints, suspicious: bool = True) -> list[Stream]:
     """The quotes of one file, one stream for each member; raises `Mistaken` when date or symbol are unknown."""
-    days = [_day(text, _FEWEST) for text in _texts(path, "quote")]
+    days = [_day(text) for text in _texts(path)]
     return [
         Stream(open=partial(_tables, day, suspicious, complaints), not_before=_nanos(day.day, time())) for day in days
     ]
@@ -76,26 +63,6 @@ def streams(path: Path, complaints: Complaints, suspicious: bool = True) -> list
 def is_quote_file(name: str) -> bool:
     """Whether a file in a Lean folder holds tick quotes, by its name."""
     return bool(re.fullmatch(r"\d{8}_(\w.*_)?(quote|quote_tick|tick_quote)\.(zip|csv|csv\.gz)", name, re.IGNORECASE))
-
-
-def read_trades(path: str | Path) -> Trades:
-    """The trades of one file, those that can be read; raises `Mistaken`."""
-    day = _day(_texts(Path(path), "trade")[0], _TRADE_FIELDS)
-    complaints = Complaints()
-    parts = [_trades(day, piece, complaints) for piece in pieces(day.text, day.layout, complaints)]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
-    return Trades(symbol=day.symbol, **joined)
-
-
-def _trades(day: Day, piece: Piece, complaints: Complaints) -> dict[str, Any]:
-    at, no_time = _times(piece, day.day)
-    price, no_price = _prices(piece.columns[1])
-    size, no_size = _whole(piece.columns[2])
-    wrong = {"time": no_time, "price": no_price, "size": no_size}
-    good = _good(day, piece, wrong, complaints)
-    words = [_words(c) for c in piece.columns[3:6]]
-    columns = {"time": at, "price": price, "size": size, "exchange": words[0], "condition": words[1]}
-    return {name: column[good] for name, column in (columns | {"suspicious": words[2] == "1"}).items()}
 
 
 def _tables(day: Day, suspicious: bool, complaints: Complaints) -> Iterator[Table]:
@@ -196,17 +163,17 @@ def _words(column: Any) -> npt.NDArray[np.str_]:
     return np.asarray(pc.cast(column, "string").to_pylist(), dtype=np.str_)
 
 
-def _texts(path: Path, kind: str) -> list[Text]:
+def _texts(path: Path) -> list[Text]:
     found = texts(path)
     names = [Path(t.member or t.path).name for t in found]
-    named = [t for t, name in zip(found, names, strict=True) if kind in name.lower()]
+    named = [t for t, name in zip(found, names, strict=True) if "quote" in name.lower()]
     chosen = named or [t for t, name in zip(found, names, strict=True) if not _KIND.search(name)]
     if not chosen:
-        raise Mistaken(str(path), [Mistake(None, f"holds no {kind} file")])
+        raise Mistaken(str(path), [Mistake(None, "holds no quote file")])
     return chosen
 
 
-def _day(text: Text, fewest: int) -> Day:
+def _day(text: Text) -> Day:
     names = [text.path.name, *([] if text.member is None else [Path(text.member).name])]
     if _OPTION.search(names[-1]):
         raise Mistaken(text.name, [Mistake(None, "holds quotes of an option, and only equities are read")])
@@ -218,9 +185,9 @@ def _day(text: Text, fewest: int) -> Day:
     if not symbol:
         raise Mistaken(text.name, [Mistake(None, "neither its name nor its folder says which symbol it is about")])
     counts = Counter(line.count(",") + 1 for line in head(text, 1000) if line.strip())
-    fields = counts.most_common(1)[0][0] if counts else fewest
-    if fields < fewest:
-        raise Mistaken(text.name, [Mistake(1, f"{fields} fields a line, expected {fewest} or more")])
+    fields = counts.most_common(1)[0][0] if counts else _FEWEST
+    if fields < _FEWEST:
+        raise Mistaken(text.name, [Mistake(1, f"{fields} fields a line, expected {_FEWEST} or more")])
     return Day(text, symbol, day, Layout(fields=fields, wanted=tuple(range(fields))))
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from lean_tape import TRADE, lines
 
 from monitor import cli, wire
 from monitor.events import Acked, Filled, Received, ReportLine, Routed
-from monitor.feeds import lean
 from monitor.feeds.source import read_blocks
 
 DATA = Path(__file__).parents[3] / "shared/data/quotes-lean-algoseek/ibm"
@@ -25,13 +25,12 @@ pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the real quotes are n
 
 def reports(day: str, most: int = 4000) -> list[ReportLine]:
     """Trades of regular hours as orders, fixed milliseconds before: buys and sells in turn."""
-    trades = lean.read_trades(DATA / f"{day}_trade.zip")
+    trades = lines(DATA / f"{day}_trade.zip", TRADE)
     events: list[ReportLine] = []
-    step = max(1, len(trades.time) // most)
-    for n, i in enumerate(range(0, len(trades.time), step)):
-        at, side = int(trades.time[i]), "buy" if n % 2 else "sell"
-        qty, price = Decimal(int(trades.size[i])), int(trades.price[i])
-        told: dict[str, Any] = {"source": day, "session": "S", "symbol": trades.symbol, "side": side, "clock": "tape"}
+    some = trades.gather_every(max(1, len(trades) // most))
+    for n, (at, size, price) in enumerate(some.select("at", "size", "price").iter_rows()):
+        side, qty = "buy" if n % 2 else "sell", Decimal(size)
+        told: dict[str, Any] = {"source": day, "session": "S", "symbol": "IBM", "side": side, "clock": "tape"}
         root, route = f"{day}-{n}", f"{day}-{n}-1"
         times = {k: {"at": at - ms * MS, "seen": at - ms * MS} for k, ms in (("d", 5), ("r", 3), ("a", 1), ("f", 0))}
         child = told | {"order_id": route, "parent_id": root}

@@ -12,13 +12,11 @@ import polars as pl
 import pytest
 
 from monitor.blocks import ABSENT, Block
-from monitor.feeds import lean as lean_files
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import read_blocks
 from monitor.located import Mistaken
 
 QUOTES = {"20131007": 109_067, "20131008": 125_750}
-TRADES = {"20131007": 24_293, "20131008": 33_381}
 
 
 def blocks(*notations: str, complaints: Complaints | None = None, rows: int = 1000) -> list[Block]:
@@ -72,15 +70,6 @@ def test_a_folder_gives_all_its_days_in_order(lean: Path) -> None:
     for block, following in pairwise(found):
         assert block.through is not None
         assert block.through < following.time[0]
-
-
-@pytest.mark.parametrize("day", TRADES)
-def test_real_trades(lean: Path, day: str) -> None:
-    trades = lean_files.read_trades(lean / "ibm" / f"{day}_trade.zip")
-    assert len(trades.time) == TRADES[day]
-    assert trades.symbol == "IBM"
-    assert set(trades.exchange.tolist()) >= set("DNPQ")
-    assert (np.diff(trades.time) >= 0).all()
 
 
 @pytest.mark.parametrize(

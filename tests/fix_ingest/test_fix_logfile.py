@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fix_ingest.dialects import load
-from fix_ingest.logfile import LogReader, read_log
+from fix_ingest.logfile import LogReader
 from fix_ingest.logshapes import messages
 from monitor.events import Filled, Received, ReportLine, SessionUp
 from monitor.located import Mistaken
@@ -145,7 +145,7 @@ def test_several_logs_are_one_source(tmp_path: Path) -> None:
 
 def test_a_log_that_is_not_there_is_a_located_mistake(tmp_path: Path) -> None:
     with pytest.raises(Mistaken, match="log cannot be read"):
-        list(read_log(str(tmp_path / "none.log"), "log", load("default")))
+        list(LogReader("log", load("default")).read(str(tmp_path / "none.log")))
 
 
 def test_a_logon_tells_that_the_session_is_up(tmp_path: Path) -> None:

@@ -7,16 +7,13 @@ themselves, without any of sorwatch's code.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from lean_tape import MS, QUOTE, TRADE, lines
 from waiting import until
 
 from fix_ingest.dropcopy import DropCopySource
@@ -28,32 +25,17 @@ from tests.line.rig import Rig, rig
 pytestmark = pytest.mark.line
 
 DAYS = ("20131007", "20131008")
-MS = 1_000_000
 BEFORE_FILL_MS = (("received", 12), ("routed", 10), ("acked", 4), ("filled", 0))
 OPEN_MS, CLOSE_MS = 34_200_000, 57_600_000
 STALE_NS = 300 * 10**9
-
-
-def midnight(day: str) -> int:
-    local = datetime.strptime(day, "%Y%m%d").replace(tzinfo=ZoneInfo("America/New_York"))
-    return int((local.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1)) * MS
-
-
-def member(path: Path) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(archive.namelist()[0])
 
 
 def trades(folder: Path) -> pl.DataFrame:
     """Regular-hours trades of both days in order of time, with a number each and the tick rule's side."""
     days = []
     for day in DAYS:
-        names = ["ms", "price", "size", "letter", "condition", "suspicious"]
-        frame = pl.read_csv(io.BytesIO(member(folder / f"{day}_trade.zip")), has_header=False, new_columns=names)
-        regular = frame.filter((pl.col("ms") >= OPEN_MS) & (pl.col("ms") < CLOSE_MS))
-        days.append(
-            regular.with_columns(at=pl.col("ms").cast(pl.Int64) * MS + midnight(day), price=pl.col("price") * 10**5)
-        )
+        frame = lines(folder / f"{day}_trade.zip", TRADE)
+        days.append(frame.filter((pl.col("ms") >= OPEN_MS) & (pl.col("ms") < CLOSE_MS)))
     whole = pl.concat(days).with_row_index("number")
     up = (pl.col("price") >= pl.col("price").shift(1)).fill_null(True)
     return whole.with_columns(buy=up)
@@ -63,10 +45,9 @@ def quotes(folder: Path) -> pl.DataFrame:
     """The NBBO after each instant at which it changed: sides carried forward within a day."""
     days = []
     for day in DAYS:
-        names = ["ms", "bid", "bid_size", "ask", "ask_size", "letter", "condition", "suspicious"]
-        frame = pl.read_csv(io.BytesIO(member(folder / f"{day}_quote.zip")), has_header=False, new_columns=names)
+        frame = lines(folder / f"{day}_quote.zip", QUOTE)
         sides = [pl.when(pl.col(s) > 0).then(pl.col(s)).forward_fill() * 10**5 for s in ("bid", "ask")]
-        days.append(frame.with_columns(*sides, quote_at=pl.col("ms").cast(pl.Int64) * MS + midnight(day)))
+        days.append(frame.with_columns(*sides, quote_at=pl.col("at")))
     return (
         pl.concat(days)
         .group_by("quote_at", maintain_order=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fix_ingest import dialects
-from fix_ingest.logfile import read_log
+from fix_ingest.logfile import LogReader
 from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
 from monitor.events import Finding, Tick
@@ -51,7 +51,7 @@ def findings(dealt: list[router.Order], tmp_path_factory: pytest.TempPathFactory
     engine = Engine(policy, RULES, EngineConfig())
     for n, table in enumerate([MARKET.opening(START - SECOND), MARKET.rows(START - SECOND, HEARD)]):
         engine.block(block(n, table), n)
-    for event in read_log(str(log), "router", dialects.load("default")):
+    for event in LogReader("router", dialects.load("default")).read(str(log)):
         engine.report(event)
     engine.block(Block(source="market", n=2, through=HEARD), 2)
     engine.report(Tick(source="router", n=0, at=HEARD, seen=HEARD))

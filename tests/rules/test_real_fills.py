@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from lean_tape import TRADE, lines
 
 from monitor import policy_file, tape
 from monitor.engine import Engine, EngineConfig
 from monitor.events import Filled, Finding, Received, ReportLine
-from monitor.feeds import lean
 from monitor.feeds.source import read_blocks
 from rules import RULES
 
@@ -53,14 +53,15 @@ class Day:
 
 def reports(day: str) -> list[ReportLine]:
     """Trades as market orders received 5 ms before, bought and sold in turn."""
-    trades = lean.read_trades(DATA / f"{day}_trade.zip")
+    trades = lines(DATA / f"{day}_trade.zip", TRADE)
     told: list[ReportLine] = []
-    for n, i in enumerate(range(0, len(trades.time), max(1, len(trades.time) // MOST))):
-        at, qty = int(trades.time[i]), Decimal(int(trades.size[i]))
-        order: dict[str, Any] = {"source": "d", "session": "S", "symbol": trades.symbol, "order_id": f"O{n}"}
+    some = trades.gather_every(max(1, len(trades) // MOST))
+    for n, (at, size, price) in enumerate(some.select("at", "size", "price").iter_rows()):
+        qty = Decimal(size)
+        order: dict[str, Any] = {"source": "d", "session": "S", "symbol": "IBM", "order_id": f"O{n}"}
         order |= {"side": "buy" if n % 2 else "sell", "clock": "tape", "seen": at, "qty": qty}
         told.append(Received(n=2 * n, at=at - 5_000_000, ord_type="market", **order))
-        told.append(Filled(n=2 * n + 1, at=at, exec_id=f"E{n}", price=int(trades.price[i]), venue="XNYS", **order))
+        told.append(Filled(n=2 * n + 1, at=at, exec_id=f"E{n}", price=price, venue="XNYS", **order))
     return told
 
 
