@@ -48,6 +48,8 @@ With Python's own 5 ms half as many bytes a second come in beside a busy thread 
 """
 METADATA_MS = 5_000
 """How often it is asked which topics and partitions there are."""
+COMMIT_S = 5.0
+"""How long the last commit may take."""
 STOP_S = 12.0
 """How long leaving the group may take before the process ends without it: less than a supervisor waits."""
 
@@ -217,7 +219,8 @@ async def _leave(app: Any, worker: Worker) -> None:
     try:
         await worker.release(worker.assigned)
         if worker.joined and not app.crashed:
-            await asyncio.wait_for(app.consumer.commit(), 5.0)
+            async with asyncio.timeout(COMMIT_S):
+                await app.consumer.commit()
         await app.stop()
     except TimeoutError:
         log.warning("Kafka did not take the last commit: what it covers is read again, and skipped")

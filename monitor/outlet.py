@@ -27,6 +27,8 @@ ROOM_BYTES = 32 << 20
 EXPIRES_MS = 20_000
 """How long a producer tries to deliver a message before it is replaced."""
 AGAIN_S = 0.5
+STOP_S = 2.0
+"""How long a producer may take to deliver what it still has when it is given up."""
 TOLD_EVERY = 20
 """While Kafka is away, one attempt in so many is told."""
 
@@ -214,7 +216,8 @@ class Outlet:
         if producer is None:
             return
         try:
-            await asyncio.wait_for(producer.stop(), 2.0)
+            async with asyncio.timeout(STOP_S):
+                await producer.stop()
         except (TimeoutError, KafkaError):
             # it still waits for its messages to be delivered, which is the new one's work now
             await producer._sender.close()

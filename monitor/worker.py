@@ -236,7 +236,8 @@ class Worker:
             if not seats:
                 return
             try:
-                await asyncio.wait_for(asyncio.gather(*(self._leave(seat) for seat in seats)), LEAVE_S)
+                async with asyncio.timeout(LEAVE_S):  # wait_for of Python 3.11 may swallow a cancellation
+                    await asyncio.gather(*(self._leave(seat) for seat in seats))
             except TimeoutError:
                 log.warning("left without a last checkpoint: Kafka did not answer", partitions=sorted(leaving))
             for seat in seats:
