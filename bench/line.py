@@ -29,6 +29,8 @@ ROOT = Path(__file__).parent.parent
 WARM_S = 5.0
 """What happens before is not counted: the JVM compiles, the consumer group gathers."""
 PATIENCE_MS = 100
+WORKERS = 2
+"""They share the partitions; one alone has the interpreter of one core."""
 STEPS = ((1_000_000, 20_000), (1_000_000, 10_000), (1_000_000, 5_000), (500_000, 10_000), (250_000, 5_000))
 
 
@@ -37,13 +39,21 @@ def run(
     seconds: float = 25.0,
     patience_ms: int = PATIENCE_MS,
     *,
+    workers: int = WORKERS,
     all_steps: bool = False,
 ) -> dict[str, Any]:
     """Try the steps from the highest rate down until one is held."""
     tried = []
     with tempfile.TemporaryDirectory() as directory, Broker(Path(directory) / "broker") as broker:
         for number, (quotes, reports) in enumerate(steps):
-            tried.append(_step(broker, Path(directory), number, quotes, reports, seconds, patience_ms))
+            load = Load(
+                bootstrap=broker.bootstrap,
+                prefix=f"b{number}.",
+                quotes_per_s=quotes,
+                reports_per_s=reports,
+                seconds=seconds,
+            )
+            tried.append(_step(broker, Path(directory), load, patience_ms, workers))
             if tried[-1]["held"] and not all_steps:
                 break
         plain = plain_faust.run(bootstrap=broker.bootstrap)
@@ -61,23 +71,15 @@ def run(
     }
 
 
-def _step(
-    broker: Broker, directory: Path, number: int, quotes: int, reports: int, seconds: float, patience_ms: int
-) -> dict[str, Any]:
-    kafka = settings.Kafka(bootstrap=(broker.bootstrap,), prefix=f"b{number}.")
+def _step(broker: Broker, directory: Path, load: Load, patience_ms: int, workers: int) -> dict[str, Any]:
+    kafka = settings.Kafka(bootstrap=(broker.bootstrap,), prefix=load.prefix)
     topics.ensure(kafka)
     config = _config(directory, kafka, patience_ms)
-    log = directory / f"watch-{number}.log"
-    load = Load(
-        bootstrap=broker.bootstrap, prefix=kafka.prefix, quotes_per_s=quotes, reports_per_s=reports, seconds=seconds
-    )
-    with log.open("wb") as out:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "monitor", "watch", "--config", str(config)], stdout=out, stderr=out, cwd=ROOT
-        )
+    logs = [directory / f"watch-{load.prefix}{number}.log" for number in range(workers)]
+    started = [_worker(config, log) for log in logs]
     try:
-        _until(lambda: b"no checkpoint" in log.read_bytes())
-        before = _cpu(worker.pid, broker.pid)
+        _until(lambda: _shared_out(logs, kafka.partitions))
+        before = _cpu(started, broker.pid)
         fed = json.loads(
             subprocess.run(
                 [sys.executable, "-m", "bench.line_feed", msgspec.json.encode(load).decode()],
@@ -87,15 +89,31 @@ def _step(
             ).stdout
         )
         time.sleep(3.0)  # the end of the load is judged, or it was not held
-        used = {name: round(cpu - before[name], 1) for name, cpu in _cpu(worker.pid, broker.pid).items()}
-        memory = psutil.Process(worker.pid).memory_info().rss >> 20
+        used = {name: round(cpu - before[name], 1) for name, cpu in _cpu(started, broker.pid).items()}
+        memory = sum(psutil.Process(worker.pid).memory_info().rss >> 20 for worker in started)
     finally:
-        worker.terminate()
-        worker.wait(30)
+        for worker in started:
+            worker.terminate()
+        for worker in started:
+            worker.wait(30)
     result = _judge(kafka, fed, patience_ms)
     topics.delete(kafka)
-    asked = {"quotes_per_s": quotes, "reports_per_s": reports, "patience_ms": patience_ms}
-    return {**asked, **result, "cpu_s": {**used, "feeder": fed["cpu_s"]}, "worker_mb": memory, "fed": fed}
+    asked = {"quotes_per_s": load.quotes_per_s, "reports_per_s": load.reports_per_s, "patience_ms": patience_ms}
+    cpu = {**used, "feeder": fed["cpu_s"]}
+    return {**asked, "workers": workers, **result, "cpu_s": cpu, "workers_mb": memory, "fed": fed}
+
+
+def _worker(config: Path, log: Path) -> subprocess.Popen[bytes]:
+    words = [sys.executable, "-m", "monitor", "watch", "--config", str(config)]
+    with log.open("wb") as out:
+        return subprocess.Popen(words, stdout=out, stderr=out, cwd=ROOT)
+
+
+def _shared_out(logs: list[Path], partitions: int) -> bool:
+    """Whether every worker has its share, as it said last."""
+    said = [[json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")] for log in logs]
+    last = [[e["partitions"] for e in events if e.get("event") == "assigned"][-1:] for events in said]
+    return sorted(p for shares in last for share in shares for p in share) == list(range(partitions)) and all(last)
 
 
 def _judge(kafka: settings.Kafka, fed: dict[str, Any], patience_ms: int) -> dict[str, Any]:
@@ -141,8 +159,9 @@ def _at(values: list[float], share: float) -> float | None:
     return round(values[min(int(share * len(values)), len(values) - 1)], 3) if values else None
 
 
-def _cpu(worker: int, broker: int | None) -> dict[str, float]:
-    pids = {"worker": worker} | ({} if broker is None else {"broker": broker})
+def _cpu(workers: list[subprocess.Popen[bytes]], broker: int | None) -> dict[str, float]:
+    pids = {f"worker_{number}": worker.pid for number, worker in enumerate(workers)}
+    pids |= {} if broker is None else {"broker": broker}
     times = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
     return {name: t.user + t.system for name, t in times.items()}
 
