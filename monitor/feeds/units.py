@@ -39,20 +39,25 @@ def doubt(stamps: Sequence[Stamp]) -> tuple[int, str] | None:
     first = counts[0]
     if all(_WRITTEN.fullmatch(s.text) for s in counts):
         return first.line, f"time {first.text} is a date and a time in one number: write ISO 8601, or ns since 1970"
-    for unit, name in NAMES.items():
-        scale = 10 ** (9 - DIGITS[unit])
-        if all(_FROM * scale <= int(s.text) < _TO * scale for s in counts):
-            return first.line, (
-                f"time {first.text} would be a day of 1970 in ns, and looks like {name}: "
-                f"add ?time_unit={unit} after the path (?time_unit=ns if it is ns)"
-            )
-    return None
+    unit = _other_unit([int(s.text) for s in counts])
+    if unit is None:
+        return None
+    return first.line, (
+        f"time {first.text} would be a day of 1970 in ns, and looks like {NAMES[unit]}: "
+        f"add ?time_unit={unit} after the path (?time_unit=ns if it is ns)"
+    )
 
 
 def doubted(nanos: int) -> str | None:
     """What a single number that should be ns looks like instead; None when it may be ns."""
-    for unit, name in NAMES.items():
+    unit = _other_unit([nanos])
+    return None if unit is None else NAMES[unit]
+
+
+def _other_unit(counts: Sequence[int]) -> str | None:
+    """The unit, not ns, in which all of them would be of this century."""
+    for unit in NAMES:
         scale = 10 ** (9 - DIGITS[unit])
-        if _FROM * scale <= nanos < _TO * scale:
-            return name
+        if all(_FROM * scale <= count < _TO * scale for count in counts):
+            return unit
     return None
