@@ -6,7 +6,6 @@ instant goes on from exactly what it had taken in: nothing is lost, and nothing 
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from msgspec import Struct
 from alerts.incidents import Entry
 from alerts.measures import Labels
 from monitor.events import DAY_NS, Execution, Finding, LineHealth
+from monitor.lockfile import held
 
 FILE = "alerts.db"
 VERSION = 1
@@ -65,14 +65,11 @@ class LedgerInUse(Exception):
 
 def own(directory: Path) -> IO[bytes]:
     """A lock that is held while the answer is open and the process lives; raises `LedgerInUse`."""
-    file = (directory / "lock").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
+    file = held(directory / "lock")
+    if file is None:
         raise LedgerInUse(
             f"another process keeps its ledger in {directory}: stop it, or give this one a `state` of its own"
-        ) from None
+        )
     return file
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from pathlib import Path
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from fix_ingest.journal import Position, segments
 from monitor.located import Mistake, Mistaken
+from monitor.lockfile import held
 
 log = structlog.get_logger()
 VERSION = 1
@@ -42,14 +42,9 @@ class InUse(RuntimeError):
 
 def own(directory: Path) -> IO[bytes]:
     """A lock that is held while the answer is open and the process lives; raises `InUse`."""
-    file = (directory / "lock").open("wb")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise InUse(
-            f"another process publishes from {directory}: stop it, or give this one a `state` of its own"
-        ) from None
+    file = held(directory / "lock")
+    if file is None:
+        raise InUse(f"another process publishes from {directory}: stop it, or give this one a `state` of its own")
     return file
 
 

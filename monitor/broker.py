@@ -8,7 +8,6 @@ directory and port goes on where the last one stopped, also after SIGKILL.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import socket
 import struct
@@ -27,6 +26,7 @@ import structlog
 from monitor import broker_config, cli, jars, java, settings
 from monitor.broker_config import HOST
 from monitor.leash import leashed
+from monitor.lockfile import held
 
 log = structlog.get_logger()
 
@@ -103,19 +103,13 @@ class Broker:
 
         Kafka asks for its own only once it has touched the metadata: a second node breaks the first before it fails.
         """
-        file = (self.directory / "broker.lock").open("ab")
         deadline = time.monotonic() + LET_GO_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() < deadline:
-                    time.sleep(0.05)
-                    continue
-                file.close()
+        while (file := held(self.directory / "broker.lock")) is None:
+            if time.monotonic() > deadline:
                 todo = "stop it, or give this one a `state` of its own"
-                raise BrokerFailed(f"another broker runs on the data in {self.directory}: {todo}") from None
-            return file
+                raise BrokerFailed(f"another broker runs on the data in {self.directory}: {todo}")
+            time.sleep(0.05)
+        return file
 
     def _started(self, command: list[str], timeout: float, lock: int) -> Broker:
         chosen = self.port == 0

@@ -7,7 +7,6 @@ and the router's orders are made up, and they say so. At the end it prints what 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import shutil
 import sys
@@ -21,6 +20,7 @@ import structlog
 from msgspec import Struct
 
 from monitor import child, cli, jars, settings, supervisor, topics
+from monitor.lockfile import held
 from monitor.simulator import setup, source, verdict
 from monitor.simulator.setup import Stage
 from monitor.stopping import stopping
@@ -98,12 +98,9 @@ def emptied(directory: Path) -> IO[bytes]:
     if directory.is_dir() and any(directory.iterdir()) and not _ours(directory):
         raise NotOurs("is not empty and was not made by the demo, which would empty it: name another directory")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    marker = (directory / MARKER).open("wb")
-    try:
-        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        marker.close()
-        raise NotOurs("another demo is running there: stop it, or name another directory") from None
+    marker = held(directory / MARKER)
+    if marker is None:
+        raise NotOurs("another demo is running there: stop it, or name another directory")
     for inside in directory.iterdir():
         if inside.is_dir() and not inside.is_symlink():
             shutil.rmtree(inside)
@@ -119,13 +116,7 @@ def first_here() -> IO[bytes] | None:
     """
     place = jars.cache_directory()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    right = (place / "demo.lock").open("wb")
-    try:
-        fcntl.flock(right, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        right.close()
-        return None
-    return right
+    return held(place / "demo.lock")
 
 
 def _ours(directory: Path) -> bool:

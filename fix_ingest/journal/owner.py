@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
+from typing import IO
+
+from monitor.lockfile import held
 
 
 class JournalInUse(OSError):
     """Another process writes this journal."""
 
 
-def own(directory: Path) -> int:
+def own(directory: Path) -> IO[bytes]:
     """The lock file, locked until it is closed or the process ends; raises `JournalInUse`."""
-    fd = os.open(directory / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
+    file = held(directory / "writer.lock")
+    if file is None:
         raise JournalInUse(
             11, f"another process writes the journal in {directory}; stop it, or give this one a `state` of its own"
-        ) from None
-    return fd
+        )
+    return file
 
 
-def machine_restarted(owner: int) -> bool:
+def machine_restarted(owner: IO[bytes]) -> bool:
     """Whether the machine was restarted since a writer last wrote here: what was not forced to disk may be gone."""
-    last = os.pread(owner, 200, 0).decode(errors="replace")
+    last = os.pread(owner.fileno(), 200, 0).decode(errors="replace")
     return last not in ("", _boot())
 
 
-def note_boot(owner: int) -> None:
+def note_boot(owner: IO[bytes]) -> None:
     """Say that a writer writes during this running of the machine."""
-    os.ftruncate(owner, 0)
-    os.pwrite(owner, _boot().encode(), 0)
+    os.ftruncate(owner.fileno(), 0)
+    os.pwrite(owner.fileno(), _boot().encode(), 0)
 
 
 def _boot() -> str:

@@ -101,7 +101,7 @@ class Journal:
             self._flusher.join()
         self.force()
         os.close(self._fd)
-        os.close(self._owner)
+        self._owner.close()
 
     def _put(self, frame: bytes) -> None:
         """All of the frame or nothing of it."""
