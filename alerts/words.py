@@ -105,11 +105,6 @@ def shares(quantity: Decimal | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def named(value: str | None) -> str:
-    """The name, or that there is none."""
-    return NO_ANSWER if value is None else value
-
-
 def arrows(text: str) -> str:
     """``route → ack`` for ``route->ack``."""
     return text.replace(" -> ", "->").replace("->", " → ")

@@ -75,11 +75,6 @@ class Book:
         self._mapped: dict[int, tuple[tuple[str, ...], Slots]] = {}
         """Slots of the symbols of blocks by the identity of their tuple: a feed names the same ones again and again."""
 
-    @property
-    def waiting_rows(self) -> int:
-        """How many rows wait."""
-        return sum(map(len, self._waiting.values()))
-
     def add(self, block: Block, token: int, *, repeat: bool = False) -> None:
         """Let a block wait; of a ``repeat`` (read again after a restart) what is settled is passed over."""
         if not len(block):

@@ -47,9 +47,6 @@ class Waiting:
         self._newest = -1
         """Highest number of a block that waits or has waited."""
 
-    def __len__(self) -> int:
-        return self._stop - self._start
-
     @property
     def slots(self) -> Slots:
         """Slot of each row's symbol."""
@@ -98,7 +95,7 @@ class Waiting:
 
     def _make_room(self, count: int) -> None:
         """Room for so many rows behind the others: by moving them to the front, or to a larger place."""
-        held = len(self)
+        held = self._stop - self._start
         if self._stop + count <= len(self._slots):
             return
         slots, table = self._slots, self._table
