@@ -17,7 +17,7 @@ from hashlib import blake2b
 
 from msgspec import Struct, structs
 
-from monitor.events import DAY_NS, Certainty, Finding, FindingState, Severity
+from monitor.wire.events import DAY_NS, Certainty, Finding, FindingState, Severity
 
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "critical": 2}
 

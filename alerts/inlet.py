@@ -15,9 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from alerts.office import Received
-from monitor import wire
 from monitor.connection import aiokafka_config
 from monitor.settings import Kafka
+from monitor.wire import codec
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class Inlet:
             await asyncio.shield(_stopped(consumer))
 
     async def _assign(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        names = {wire.topic(self._kafka.prefix, name): name for name in TOPICS}
+        names = {codec.topic(self._kafka.prefix, name): name for name in TOPICS}
         known = await self._partitions()
         missing = sorted(set(names) - set(known))
         if missing:

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 import msgspec
 
-from monitor import wire
-from monitor.events import Execution, Finding, LineHealth, Step
+from monitor.wire import codec
+from monitor.wire.events import Execution, Finding, LineHealth, Step
 
 LARGEST = 1 << 63
 MOST_SHARES = Decimal(10**15)
@@ -25,7 +25,7 @@ class Unfit(ValueError):
 def findings(value: bytes) -> list[Finding]:
     """Findings of a message; raises `Unfit`."""
     try:
-        found = wire.decode_findings(value)
+        found = codec.decode_findings(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unfit(str(error)) from None
     for one in found:
@@ -37,7 +37,7 @@ def findings(value: bytes) -> list[Finding]:
 def executions(value: bytes) -> list[Execution]:
     """Executions of a message; raises `Unfit`."""
     try:
-        found = wire.decode_executions(value)
+        found = codec.decode_executions(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unfit(str(error)) from None
     for one in found:
@@ -50,7 +50,7 @@ def executions(value: bytes) -> list[Execution]:
 def health(value: bytes) -> list[LineHealth]:
     """Line health of a message; raises `Unfit`."""
     try:
-        found = wire.decode_health(value)
+        found = codec.decode_health(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unfit(str(error)) from None
     for one in found:

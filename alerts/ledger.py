@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from alerts.incidents import Entry
 from alerts.measures import Labels
-from monitor.events import DAY_NS, Execution, Finding, LineHealth
 from monitor.lockfile import held
+from monitor.wire.events import DAY_NS, Execution, Finding, LineHealth
 
 FILE = "alerts.db"
 VERSION = 1

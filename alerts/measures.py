@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from alerts.incidents import Change
-from monitor.events import Execution, Finding, LineHealth, Step
+from monitor.wire.events import Execution, Finding, LineHealth, Step
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, in the order in which they are shown."""

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from alerts.measures import HOP_BUCKETS, INFINITE, LATENCY_BUCKETS, Labels
-from monitor.events import LineHealth
+from monitor.wire.events import LineHealth
 
 COUNTERS = {
     "sorwatch_findings": "Revisions of findings heard, by what became of the finding.",

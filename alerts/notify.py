@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from alerts.incidents import RANK, Incident, State
-from monitor.events import Severity
+from monitor.wire.events import Severity
 
 STEEP = 10
 """An incident that became this many times larger since it was told is told at once."""

@@ -20,7 +20,7 @@ from alerts.metrics import Readings
 from alerts.notify import Timing, Told
 from alerts.outbox import Outbox
 from alerts.render import RuleNote, message
-from monitor.events import Execution, Finding, LineHealth
+from monitor.wire.events import Execution, Finding, LineHealth
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 from alerts import words
 from alerts.incidents import Incident
 from alerts.notify import Reason
-from monitor.events import Finding
+from monitor.wire.events import Finding
 
 _HEADLINE_MAX = 150
 """Slack refuses a header block beyond 150 characters."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeGuard
 
-from monitor.events import Certainty, Finding
+from monitor.wire.events import Certainty, Finding
 
 SURE: dict[Certainty, str] = {
     "confirmed": "confirmed: it holds whatever the clocks' errors within their budgets",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from monitor.blocks import Block
 from monitor.book import Book
+from monitor.wire.blocks import Block
 
 MS = 1_000_000
 ROWS = 4_000_000

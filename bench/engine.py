@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from monitor import collector, wire
-from monitor.blocks import Block
+from monitor import collector
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Acked, Filled, Received, ReportLine, Routed, Tick
 from monitor.policy_file import load
+from monitor.wire import codec
+from monitor.wire.blocks import Block
+from monitor.wire.events import Acked, Filled, Received, ReportLine, Routed, Tick
 from rules import RULES
 
 MS = 1_000_000
@@ -29,10 +30,10 @@ def run() -> dict[str, Any]:
     """Seconds of one core for each stage, with the worker's own settings of the collector."""
     collector.look_seldom()
     events = sorted(reports(), key=lambda e: e.at)
-    lines = [wire.encode_lines([e]) for e in events]
+    lines = [codec.encode_lines([e]) for e in events]
     started = time.process_time()
     for line in lines:
-        wire.decode_reports(line)
+        codec.decode_reports(line)
     decoding = time.process_time() - started
     judging, encoding, snapshots, told = _judge(events)
     count = len(events)
@@ -101,8 +102,8 @@ def _judge(events: list[ReportLine]) -> tuple[float, float, float, tuple[int, in
         engine.report(Tick(source="dropcopy", n=0, at=now, seen=now))
         out = engine.advance()
         judged = time.process_time()
-        wire.encode_lines(out.executions)
-        wire.encode_lines(out.findings)
+        codec.encode_lines(out.executions)
+        codec.encode_lines(out.findings)
         judging += judged - started
         encoding += time.process_time() - judged
         executions, findings = executions + len(out.executions), findings + len(out.findings)

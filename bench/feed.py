@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from monitor import settings, topics, wire
-from monitor.blocks import encode
+from monitor import settings, topics
 from monitor.broker import Broker
 from monitor.feeds.lines import heard
 from monitor.feeds.meters import Meters
@@ -30,6 +29,8 @@ from monitor.feeds.source import read_blocks
 from monitor.feeds.split import Splitter
 from monitor.producer import BoundedProducer
 from monitor.simulator.market import SECOND, SyntheticMarket
+from monitor.wire import codec
+from monitor.wire.blocks import encode
 
 ROWS = 1_000_000
 SYMBOLS = 12_000
@@ -90,7 +91,7 @@ def published(kafka: settings.Kafka, rounds: list[Round]) -> dict[str, float]:
     """Split, encoded, sent and acknowledged by a broker on the same cores."""
     if problems := topics.ensure(kafka):
         raise RuntimeError(problems)
-    nbbo, dead = wire.topic(kafka.prefix, "nbbo"), wire.topic(kafka.prefix, "dead_letters")
+    nbbo, dead = codec.topic(kafka.prefix, "nbbo"), codec.topic(kafka.prefix, "dead_letters")
     splitter, meters = Splitter("nbbo", PARTITIONS, BLOCK_ROWS, 0), Meters()
     with BoundedProducer(kafka, {nbbo: PARTITIONS, dead: 1}, name="bench-feed") as producer:
         outbox = Outbox(producer, nbbo, dead, meters, threading.Event())

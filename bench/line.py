@@ -21,9 +21,10 @@ import psutil
 
 from bench import plain_faust
 from bench.line_feed import Load
-from monitor import readback, settings, topics, wire
+from monitor import readback, settings, topics
 from monitor.broker import Broker
-from monitor.events import LineHealth
+from monitor.wire import codec
+from monitor.wire.events import LineHealth
 
 ROOT = Path(__file__).parent.parent
 WARM_S = 5.0
@@ -118,7 +119,7 @@ def _shared_out(logs: list[Path], partitions: int) -> bool:
 
 def _judge(kafka: settings.Kafka, fed: dict[str, Any], patience_ms: int) -> dict[str, Any]:
     begin, end = fed["begin"] + int(WARM_S * 1e9), fed["begin"] + int(fed["seconds"] * 1e9)
-    told = [h for m in readback.read(kafka, "line") for h in wire.decode_health(m.value)]
+    told = [h for m in readback.read(kafka, "line") for h in codec.decode_health(m.value)]
     inside = [h for h in told if begin <= h.wall <= end]
     lags = sorted((h.wall - h.watermark) / 1e9 for h in inside if h.watermark is not None)
     beyond = sorted((ns / 1e6 - patience_ms) for h in inside for ns in h.latency_ns)
@@ -148,7 +149,7 @@ def _judge(kafka: settings.Kafka, fed: dict[str, Any], patience_ms: int) -> dict
 
 def _found(kafka: settings.Kafka) -> set[tuple[str | None, str]]:
     """Executions accused, each once however many ways it is poor, and how certainly."""
-    return {(f.exec_id, f.certainty) for m in readback.read(kafka, "findings") for f in wire.decode_findings(m.value)}
+    return {(f.exec_id, f.certainty) for m in readback.read(kafka, "findings") for f in codec.decode_findings(m.value)}
 
 
 def _last(told: list[LineHealth]) -> Iterable[LineHealth]:

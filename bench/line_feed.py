@@ -19,9 +19,9 @@ import numpy as np
 from kafka import KafkaProducer
 from msgspec import Struct
 
-from monitor import blocks, wire
-from monitor.blocks import Block
-from monitor.events import Acked, Filled, Received, ReportLine, Routed, Tick
+from monitor.wire import blocks, codec
+from monitor.wire.blocks import Block
+from monitor.wire.events import Acked, Filled, Received, ReportLine, Routed, Tick
 
 SLOT_NS = 10_000_000
 CENT = 10_000_000
@@ -54,7 +54,7 @@ class Share:
         self.templates = [self._template(rng) for _ in range(16)]
         self.block_rows = load.block_rows
         self.n = 0
-        self.last = wire.NOTHING_BEFORE
+        self.last = codec.NOTHING_BEFORE
 
     def _template(self, rng: np.random.Generator) -> dict[str, Any]:
         symbol = rng.integers(0, len(self.symbols), self.rows).astype(np.int32)
@@ -113,9 +113,9 @@ class Share:
             lines += self._order(order, at, end, n + len(lines))
         first, last = n, n + len(lines)
         lines.append(Tick(source=SOURCE, n=last, at=end, seen=end))
-        headers = wire.headers(SOURCE, first, last, self.last)
+        headers = codec.headers(SOURCE, first, last, self.last)
         self.last = last
-        return wire.encode_lines(lines), headers
+        return codec.encode_lines(lines), headers
 
     def _order(self, order: int, at: int, seen: int, n: int) -> list[ReportLine]:
         place = order % len(self.symbols)
@@ -150,7 +150,7 @@ def feed(load: Load) -> dict[str, Any]:
         )
         for _ in range(2)
     ]
-    nbbo, reports = (wire.topic(load.prefix, name) for name in ("nbbo", "reports"))
+    nbbo, reports = (codec.topic(load.prefix, name) for name in ("nbbo", "reports"))
     begin = time.time_ns() // SLOT_NS * SLOT_NS + 20 * SLOT_NS
     for share in shares:
         producers[0].send(nbbo, share.opening(begin), partition=share.number)
@@ -197,7 +197,7 @@ def shares_of(load: Load) -> list[Share]:
     of: dict[int, list[str]] = {p: [] for p in range(load.partitions)}
     for i in range(load.symbols):
         symbol = f"SIM{i:05d}"
-        of[wire.partition_of(symbol, load.partitions)].append(symbol)
+        of[codec.partition_of(symbol, load.partitions)].append(symbol)
     return [Share(number, symbols, load) for number, symbols in of.items()]
 
 

@@ -10,10 +10,11 @@ import time
 from typing import Any
 
 from bench.line_feed import SLOT_NS, Load, Share, shares_of
-from monitor import checkpoint, collector, wire
+from monitor import checkpoint, collector
 from monitor.engine import Engine, EngineConfig
 from monitor.partition import Partition, Position
 from monitor.policy_file import load as load_policy
+from monitor.wire import codec
 from rules import RULES
 
 SECONDS = 6
@@ -70,8 +71,8 @@ def _work(partition: Partition, slots: list[Slot]) -> tuple[dict[str, float], fl
         times.append(clock())
         out = partition.judge.advance()
         times.append(clock())
-        wire.encode_lines(out.executions)
-        wire.encode_lines(out.findings)
+        codec.encode_lines(out.executions)
+        codec.encode_lines(out.findings)
         times.append(clock())
         if number % CHECKPOINT_SLOTS == CHECKPOINT_SLOTS - 1:
             packed = checkpoint.pack(partition.checkpoint(0))

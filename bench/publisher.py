@@ -16,9 +16,10 @@ from fix_ingest.journal import Journal, Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Scribe
 from fix_ingest.pruning import Pruner
-from monitor import collector, settings, topics, venue_files, wire
+from monitor import collector, settings, topics, venue_files
 from monitor.broker import Broker
 from monitor.producer import BoundedProducer
+from monitor.wire import codec
 
 REPORTS = 60_000
 SYMBOLS = 500
@@ -80,13 +81,13 @@ def decoded(directory: Path) -> list[tuple[int, bytes]]:
         for record in records:
             for event in one.decode(record):
                 symbol = getattr(event, "symbol", "")
-                lines.append((wire.partition_of(symbol, 4), wire.encode_lines([event])))
+                lines.append((codec.partition_of(symbol, 4), codec.encode_lines([event])))
     return lines
 
 
 def producer(kafka: settings.Kafka) -> BoundedProducer:
     """One that is connected."""
-    made = BoundedProducer(kafka, {wire.topic(kafka.prefix, "reports"): 4}, name="bench")
+    made = BoundedProducer(kafka, {codec.topic(kafka.prefix, "reports"): 4}, name="bench")
     deadline = time.monotonic() + 30
     while not made.state().connected:
         if time.monotonic() > deadline:
@@ -105,7 +106,7 @@ def published(kafka: settings.Kafka, directory: Path) -> float:
             outbound=Outbound("dropcopy", 4),
             clock=Clock("wall", "dropcopy"),
             producer=one,
-            topic=wire.topic(kafka.prefix, "reports"),
+            topic=codec.topic(kafka.prefix, "reports"),
             scribe=Scribe(directory / "position"),
             pruner=Pruner(directory / "journal", days=30.0, most_bytes=None),
             tick_ns=20_000_000,
@@ -120,7 +121,7 @@ def published(kafka: settings.Kafka, directory: Path) -> float:
 
 def sent_by_us(kafka: settings.Kafka, lines: list[tuple[int, bytes]]) -> float:
     """Reports a second through the bounded producer, gathered as the publisher gathers them."""
-    topic = wire.topic(kafka.prefix, "reports")
+    topic = codec.topic(kafka.prefix, "reports")
     with producer(kafka) as one:
         began = time.perf_counter()
         for token, start in enumerate(range(0, len(lines), 1000)):
@@ -128,7 +129,7 @@ def sent_by_us(kafka: settings.Kafka, lines: list[tuple[int, bytes]]) -> float:
             for partition, line in lines[start : start + 1000]:
                 pages[partition].append(line)
             for partition, page in enumerate(pages):
-                one.send(topic, partition, b"".join(page), wire.headers("bench", start, start, start), token)
+                one.send(topic, partition, b"".join(page), codec.headers("bench", start, start, start), token)
         one.flush(60.0)
         return len(lines) / (time.perf_counter() - began)
 
@@ -136,7 +137,7 @@ def sent_by_us(kafka: settings.Kafka, lines: list[tuple[int, bytes]]) -> float:
 def sent_plainly(kafka: settings.Kafka, lines: list[tuple[int, bytes]]) -> float:
     """Reports a second by KafkaProducer.send of one line a message: idempotent, acks=all, its batches widened."""
     plain = KafkaProducer(bootstrap_servers=list(kafka.servers), acks="all", linger_ms=5, batch_size=256 << 10)
-    topic = wire.topic(kafka.prefix, "reports")
+    topic = codec.topic(kafka.prefix, "reports")
     plain.partitions_for(topic)
     began = time.perf_counter()
     for partition, line in lines:

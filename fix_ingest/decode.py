@@ -14,7 +14,8 @@ from fix_ingest.habits import OTHERS, Habits
 from fix_ingest.lineage import Lineage
 from fix_ingest.message import Broken, Message, parse, shown, text_of
 from fix_ingest.record import Record
-from monitor.events import (
+from monitor.venues import Venues
+from monitor.wire.events import (
     Gap,
     GapFilled,
     Garbled,
@@ -24,7 +25,6 @@ from monitor.events import (
     SessionDown,
     SessionUp,
 )
-from monitor.venues import Venues
 
 RAW_KEPT = 8_192
 """Characters of garbled bytes that are kept in the event; the journal has all of them."""

@@ -9,7 +9,7 @@ from fix_ingest.dialect import Meaning
 from fix_ingest.facts import Case, Unusable
 from fix_ingest.habits import WORDS, first
 from fix_ingest.values import price, quantity
-from monitor.events import (
+from monitor.wire.events import (
     Acked,
     Busted,
     Cancelled,

@@ -12,8 +12,8 @@ from fix_ingest.lineage import Chains, Known
 from fix_ingest.message import Message, shown
 from fix_ingest.record import Record
 from fix_ingest.values import price, quantity, time_ns, whole
-from monitor.events import Side
 from monitor.venues import Venues
+from monitor.wire.events import Side
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct, field
 
-from monitor.events import Side
+from monitor.wire.events import Side
 
 CLOSED_KEPT = 10_000
 """Finished orders remembered by session."""

@@ -21,9 +21,9 @@ from fix_ingest.logshapes import is_remark, messages
 from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
 from fix_ingest.values import time_ns, whole
-from monitor.events import Garbled, ReportLine
 from monitor.venue_files import shipped
 from monitor.venues import Venues
+from monitor.wire.events import Garbled, ReportLine
 
 NAMED = 1_000
 """So many of them are named; all are counted."""

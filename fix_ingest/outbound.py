@@ -8,8 +8,8 @@ from typing import Final
 from msgspec import Struct
 
 from fix_ingest.record import Record
-from monitor import wire
-from monitor.events import Ended, Garbled, Report, ReportLine, Tick
+from monitor.wire import codec
+from monitor.wire.events import Ended, Garbled, Report, ReportLine, Tick
 
 MESSAGE_BYTES: Final = 64 << 10
 """A message is closed once it is that large: many lines a message are cheap, but none should keep others waiting."""
@@ -43,7 +43,7 @@ class Outbound:
 
     def __init__(self, source: str, partitions: int, chain: Sequence[int] | None = None) -> None:
         self.source = source
-        self.chain = list(chain) if chain is not None else [wire.NOTHING_BEFORE] * partitions
+        self.chain = list(chain) if chain is not None else [codec.NOTHING_BEFORE] * partitions
         self.lines = 0
         """Lines since the start."""
         self._pages: list[_Page | None] = [None] * partitions
@@ -55,14 +55,14 @@ class Outbound:
         for event in events:
             line = self._line(record, event)
             if isinstance(event, Report):
-                self._put(wire.partition_of(event.symbol, partitions), record.n, line)
+                self._put(codec.partition_of(event.symbol, partitions), record.n, line)
             else:
                 for partition in range(partitions):
                     self._put(partition, record.n, line)
 
     def promise(self, word: Tick | Ended) -> None:
         """Say a tick or the end to every partition, behind everything taken so far."""
-        line = wire.encode_lines([word])
+        line = codec.encode_lines([word])
         for partition in range(len(self.chain)):
             self._put(partition, word.n, line)
 
@@ -74,7 +74,7 @@ class Outbound:
         return parcels
 
     def _line(self, record: Record, event: ReportLine) -> bytes:
-        line = wire.encode_lines([event])
+        line = codec.encode_lines([event])
         if len(line) <= LINE_BYTES:
             return line
         short = Garbled(
@@ -87,7 +87,7 @@ class Outbound:
             reason=f"an event of {len(line)} bytes: at most {LINE_BYTES}; the journal has the message",
             raw="",
         )
-        return wire.encode_lines([short])
+        return codec.encode_lines([short])
 
     def _put(self, partition: int, n: int, line: bytes) -> None:
         page = self._pages[partition]
@@ -105,7 +105,7 @@ class Outbound:
         page = self._pages[partition]
         if page is None:
             return
-        headers = wire.headers(self.source, page.first, page.last, self.chain[partition])
+        headers = codec.headers(self.source, page.first, page.last, self.chain[partition])
         self._parcels.append(Parcel(partition, b"".join(page.lines), headers))
         self.chain[partition] = page.last
         self._pages[partition] = None

@@ -27,11 +27,12 @@ from fix_ingest.position import Saved, Scribe
 from fix_ingest.pruning import Pruner
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
-from monitor import cli, collector, settings, venue_files, wire
-from monitor.events import Garbled, ReportLine
+from monitor import cli, collector, settings, venue_files
 from monitor.probe import Health, Probe
 from monitor.producer import BoundedProducer
 from monitor.stopping import stopping
+from monitor.wire import codec
+from monitor.wire.events import Garbled, ReportLine
 
 log = structlog.get_logger()
 
@@ -257,7 +258,7 @@ def assemble(chosen: settings.Settings) -> Publisher:
         decoder.restore(saved.decoder)
         clock.newest = saved.newest
         clock.gone |= saved.gone
-    topic = wire.topic(chosen.kafka.prefix, "reports")
+    topic = codec.topic(chosen.kafka.prefix, "reports")
     return Publisher(
         source=source,
         reader=Reader(journal, None if saved is None else saved.position),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fix_ingest.facts import Case, Unusable
-from monitor.events import Received, Rejected, Routed, Status
+from monitor.wire.events import Received, Rejected, Routed, Status
 
 
 def order(case: Case) -> Received | Routed:

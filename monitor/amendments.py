@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from monitor.events import Busted, Corrected
 from monitor.joined import Joined
 from monitor.ledger import Family, credit
 from monitor.orders import Fill, Order, complete, executed, reopen
+from monitor.wire.events import Busted, Corrected
 
 PARKED_MOST = 10_000
 """Executions that have not come yet for which busts and corrections are kept."""

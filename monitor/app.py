@@ -25,7 +25,7 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 from faust.transport.drivers import aiokafka as driver
 
-from monitor import cli, collector, connection, settings, wire
+from monitor import cli, collector, connection, settings
 from monitor.broker_config import MESSAGE_BYTES
 from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
@@ -35,6 +35,7 @@ from monitor.seat import Arrival
 from monitor.settings import Settings
 from monitor.watch_health import Pulse
 from monitor.watch_metrics import Meters
+from monitor.wire import codec
 from monitor.worker import Worker
 
 log = structlog.get_logger()
@@ -257,7 +258,7 @@ def build(config: Settings, worker: Worker) -> Any:
         **_credentials(config.kafka),
         **_settings(config),
     )
-    names: dict[str, Topic] = {wire.topic(config.kafka.prefix, name): name for name in ("reports", "nbbo")}
+    names: dict[str, Topic] = {codec.topic(config.kafka.prefix, name): name for name in ("reports", "nbbo")}
     topic = app.topic(*names, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
     async def watch(stream: Any) -> None:

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from monitor.blocks import ABSENT, Block, Column
-from monitor.events import Quote, QuoteState
 from monitor.orders import Window
 from monitor.waiting import ASK, BID, FIELDS, TIME, Edge, Slots, Table, Waiting
+from monitor.wire.blocks import ABSENT, Block, Column
+from monitor.wire.events import Quote, QuoteState
 
 Row = list[int]
 """Time, bid, ask, bid size, ask size; `ABSENT` where there is none."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from monitor.events import Certainty, Quote, Side
 from monitor.orders import Window
+from monitor.wire.events import Certainty, Quote, Side
 
 ANY_CLOCK = "*"
 """Names the budget of every clock that has none of its own."""

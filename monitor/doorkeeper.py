@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
-from monitor.events import SCHEMA, Ended, ReportLine, Tick
-from monitor.wire import NOTHING_BEFORE
+from monitor.wire.codec import NOTHING_BEFORE
+from monitor.wire.events import SCHEMA, Ended, ReportLine, Tick
 
 Headers = Iterable[tuple[str, bytes]]
 

@@ -17,10 +17,8 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor import snapshot
-from monitor.blocks import Block
 from monitor.book import NO_QUOTE, Book, quote_of
 from monitor.certainty import budget
-from monitor.events import Ended, Filled, OrderKind, Received, ReportLine, SessionEvent, Tick, Tie
 from monitor.joined import Joined
 from monitor.joined import Output as Output
 from monitor.ledger import Ledger
@@ -29,6 +27,8 @@ from monitor.policy import Policy
 from monitor.sequencer import Held, Sequencer
 from monitor.sessions import Sessions
 from monitor.stories import Stories
+from monitor.wire.blocks import Block
+from monitor.wire.events import Ended, Filled, OrderKind, Received, ReportLine, SessionEvent, Tick, Tie
 from rules.rule import Rule
 
 QUOTE_CLOCK = "quotes"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from monitor.events import Filled
 from monitor.joined import Joined
 from monitor.ledger import Family, credit
 from monitor.orders import Fill, Moment, Order, complete, executed
+from monitor.wire.events import Filled
 
 
 def exec_id_of(event: Filled) -> str:

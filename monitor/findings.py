@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from monitor.events import DAY_NS, Execution, Finding, FindingState, Limit, Quote, Step, Tie
 from monitor.ledger import Family, Told
 from monitor.orders import Fill, Moment, Order
 from monitor.policy import Authority
 from monitor.quality import UNSCORED, score
+from monitor.wire.events import DAY_NS, Execution, Finding, FindingState, Limit, Quote, Step, Tie
 from rules.rule import Rule, Verdict
 
 STEPS_MOST = 50

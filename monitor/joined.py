@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from monitor.events import Execution, Finding, OrderKind, Quote
 from monitor.orders import Window
+from monitor.wire.events import Execution, Finding, OrderKind, Quote
 
 
 class Joined(Struct, frozen=True, gc=False):

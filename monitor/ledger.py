@@ -14,8 +14,8 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct, field
 
-from monitor.events import Limit, OrderKind
 from monitor.orders import NOTHING, Order, executed
+from monitor.wire.events import Limit, OrderKind
 from rules.rule import Verdict
 
 NEVER_QUEUED = 0

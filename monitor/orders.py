@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from monitor.events import (
+from monitor.wire.events import (
     DAY_NS,
     Acked,
     Cancelled,

@@ -17,8 +17,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from msgspec import Struct
 
-from monitor import connection, settings, wire
+from monitor import connection, settings
 from monitor.broker_config import MESSAGE_BYTES
+from monitor.wire import codec
 
 log = structlog.get_logger()
 
@@ -135,7 +136,7 @@ class Outlet:
     async def _hand_over(self, number: int, parcel: Parcel) -> None:
         assert self._producer is not None  # noqa: S101 - set by start before this task exists
         future = await self._producer.send(
-            wire.topic(self._kafka.prefix, parcel.topic),
+            codec.topic(self._kafka.prefix, parcel.topic),
             value=parcel.value,
             key=parcel.key,
             partition=parcel.partition,

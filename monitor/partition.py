@@ -8,12 +8,12 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from monitor import blocks, wire
-from monitor.blocks import Block
 from monitor.checkpoint import Checkpoint
 from monitor.doorkeeper import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
-from monitor.events import Execution, Finding, LineHealth, ReportLine
 from monitor.joined import Note
+from monitor.wire import blocks, codec
+from monitor.wire.blocks import Block
+from monitor.wire.events import Execution, Finding, LineHealth, ReportLine
 
 Topic = Literal["reports", "nbbo"]
 
@@ -189,7 +189,7 @@ class Partition:
 def _readable(envelope: Envelope | None, value: bytes) -> tuple[list[ReportLine], list[str]]:
     """The lines that can be used, and what is wrong with the others: one bad line must not cost its neighbours."""
     try:
-        events = wire.decode_reports(value)
+        events = codec.decode_reports(value)
     except msgspec.DecodeError:
         return _line_by_line(envelope, value)
     if envelope is None or all(event.source == envelope.source for event in events):
@@ -202,7 +202,7 @@ def _line_by_line(envelope: Envelope | None, value: bytes) -> tuple[list[ReportL
     wrong: list[str] = []
     for number, line in enumerate(value.splitlines(), 1):
         try:
-            events = wire.decode_reports(line)
+            events = codec.decode_reports(line)
         except msgspec.DecodeError as error:
             wrong.append(f"line {number}: {error}")
             continue

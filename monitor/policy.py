@@ -19,8 +19,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from monitor.certainty import ANY_CLOCK
-from monitor.events import DAY_NS
 from monitor.located import Located, Mistake, Mistaken, Path
+from monitor.wire.events import DAY_NS
 from rules.rule import Rule
 
 Text = Annotated[str, Meta(min_length=1)]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from monitor.events import Quote, Side
+from monitor.wire.events import Quote, Side
 
 
 class Scores(Struct, frozen=True, kw_only=True):

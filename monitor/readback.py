@@ -10,7 +10,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from msgspec import Struct
 
-from monitor import connection, settings, wire
+from monitor import connection, settings
+from monitor.wire import codec
 
 SILENT_S = 20.0
 """A broker that gives nothing for so long is away."""
@@ -42,7 +43,7 @@ def read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
 def _read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
     consumer = KafkaConsumer(**connection.client_config(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
-        topic = wire.topic(kafka.prefix, name)
+        topic = codec.topic(kafka.prefix, name)
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         ends = consumer.end_offsets(partitions)
         for partition in partitions:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from monitor import cli, collector, policy_file
-from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import files, parse, read_blocks
@@ -30,6 +29,7 @@ from monitor.replaying.reports import Happening, Reading, from_json, from_logs, 
 from monitor.replaying.results import Results
 from monitor.replaying.spans import Span, strangers
 from monitor.stopping import terminated
+from monitor.wire.blocks import Block
 from rules import RULES
 
 BLOCK_ROWS = 1 << 16

@@ -8,7 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from monitor import connection, settings, wire
+from monitor import connection, settings
+from monitor.wire import codec
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -70,4 +71,4 @@ class Rereader:
                 yield Record(offset=message.offset, value=message.value, headers=tuple(message.headers))
 
     def _place(self, topic: str, partition: int) -> TopicPartition:
-        return TopicPartition(wire.topic(self._kafka.prefix, topic), partition)
+        return TopicPartition(codec.topic(self._kafka.prefix, topic), partition)

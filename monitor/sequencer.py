@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor.events import OrderKind, SessionKind
+from monitor.wire.events import OrderKind, SessionKind
 
 Stream = Literal["reports", "nbbo"]
 STREAMS: tuple[Stream, ...] = ("reports", "nbbo")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from monitor.events import Gap, GapFilled, Garbled, Reset, SessionDown, SessionEvent, SessionUp
+from monitor.wire.events import Gap, GapFilled, Garbled, Reset, SessionDown, SessionEvent, SessionUp
 
 
 class Sessions(Struct, kw_only=True):

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from monitor.contradictions import Readable, contradictions, is_address
-from monitor.events import Tie
 from monitor.located import Located, Mistake, Mistaken
+from monitor.wire.events import Tie
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, structs
 
-from monitor.events import OrderKind, SessionKind
 from monitor.joined import Joined
 from monitor.sequencer import Source
 from monitor.sessions import Sessions
+from monitor.wire.events import OrderKind, SessionKind
 
 if TYPE_CHECKING:
     from monitor.engine import Engine

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from monitor import amendments, fills
 from monitor.amendments import Parked
-from monitor.events import Busted, Corrected, Filled, OrderKind, Received, Tie
 from monitor.findings import execution_of
 from monitor.joined import Joined, Note, Output
 from monitor.ledger import Family, Ledger
 from monitor.orders import Fill, Moment, Order, names_another, same_fill, tell
 from monitor.policy import Policy
 from monitor.verdicts import Verdicts
+from monitor.wire.events import Busted, Corrected, Filled, OrderKind, Received, Tie
 from rules.rule import Rule
 
 

@@ -9,7 +9,7 @@
 
 A line is ``time kind field=value …``; what follows ``#`` is a comment. The time is of a fixed day (`DAY`, UTC), or
 ``+`` an amount (ns, us, ms, s, m) after the line before. Prices are decimals, ``-`` is an absent side of a quote.
-Kinds and fields are those of `monitor.events`, with short names for the frequent ones (`SHORT`). What is not said:
+Kinds and fields are those of `monitor.wire.events`, with short names for the frequent ones (`SHORT`). What is not said:
 an order keeps the symbol and side it was first given; the first symbol is that of the last quote; ``venue`` is also
 what was sent; each line is seen when it happens; its number is that of the line.
 
@@ -28,11 +28,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from monitor.blocks import ABSENT, Block, Column
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Finding, ReportLine, Tick
 from monitor.joined import Output
 from monitor.policy import Policy
+from monitor.wire.blocks import ABSENT, Block, Column
+from monitor.wire.events import Finding, ReportLine, Tick
 from rules.rule import Rule
 
 DAY = 1_780_272_000 * 1_000_000_000

@@ -13,8 +13,9 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
-from monitor import cli, connection, settings, wire
+from monitor import cli, connection, settings
 from monitor.broker_config import MESSAGE_BYTES
+from monitor.wire import codec
 
 Unavailable = connection.Unavailable
 
@@ -37,8 +38,8 @@ def wanted(kafka: settings.Kafka) -> list[Wanted]:
     A record's time is the broker's when it was appended, never an event's own: retention deletes by it, and a day
     of last year that is sent again must not vanish on arrival.
     """
-    shared = [_topic(kafka, name, kafka.partitions) for name in wire.TOPICS]
-    return shared + [_topic(kafka, name, 1) for name in wire.SINGLE_TOPICS]
+    shared = [_topic(kafka, name, kafka.partitions) for name in codec.TOPICS]
+    return shared + [_topic(kafka, name, 1) for name in codec.SINGLE_TOPICS]
 
 
 def ensure(kafka: settings.Kafka, timeout_ms: int = 15_000) -> list[str]:
@@ -122,7 +123,7 @@ def _topic(kafka: settings.Kafka, name: str, partitions: int) -> Wanted:
         **_kept(kafka, name),
     }
     return Wanted(
-        name=wire.topic(kafka.prefix, name), partitions=partitions, replication=kafka.replication, configs=configs
+        name=codec.topic(kafka.prefix, name), partitions=partitions, replication=kafka.replication, configs=configs
     )
 
 

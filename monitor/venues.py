@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor.events import DAY_NS
+from monitor.wire.events import DAY_NS
 
 Kind = Literal["exchange", "ats", "dealer", "trf", "other"]
 """Regulated market; alternative trading system or MTF; dealer trading on own account; FINRA reporting facility."""

@@ -14,12 +14,12 @@ from typing import get_args
 from msgspec import structs
 
 from monitor.alarms import Alarms
-from monitor.events import Execution, FindingState, OrderKind, Tie
 from monitor.findings import finding_of, limit_of
 from monitor.joined import Joined, Output
 from monitor.ledger import Family, Ledger, Told
 from monitor.orders import Fill, Order
 from monitor.policy import Authority, Periods, Policy
+from monitor.wire.events import Execution, FindingState, OrderKind, Tie
 from rules.rule import Alarm, Observation, Rule, Verdict
 
 Heard = Callable[[Order, int], str | None]

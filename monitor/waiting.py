@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from monitor.blocks import Block
+from monitor.wire.blocks import Block
 
 Slots = npt.NDArray[np.intp]
 Table = npt.NDArray[np.int64]

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from monitor import events
 from monitor.docstrings import field_docstrings
+from monitor.wire import events
 
 ROOT = Path(__file__).parent.parent / "docs"
 
@@ -28,7 +28,7 @@ INTRODUCTION = """\
 # The wire
 
 What crosses Kafka, for those who write a feed or a consumer of their own. This page and the JSON Schemas in
-[schemas/](schemas/) are generated from the Structs in `monitor/events.py` by `python -m monitor.wire_docs`, and a
+[schemas/](schemas/) are generated from the Structs in `monitor/wire/events.py` by `python -m monitor.wire_docs`, and a
 test holds them current.
 
 Times are integer nanoseconds UTC. Prices are integers in 1e-9 of the currency unit. Quantities are shares, exact
@@ -95,7 +95,7 @@ def _numbers(value: Any) -> Any:
 
 
 def _page(said: dict[str, dict[str, str]]) -> str:
-    from monitor import blocks
+    from monitor.wire import blocks
 
     first, _, rest = (blocks.__doc__ or "").partition("\n\n")
     parts = [INTRODUCTION.format(blocks=f"{first}\n\n{rest.strip()}".replace("``", "`"))]

@@ -14,15 +14,16 @@ from typing import TypeVar
 
 import structlog
 
-from monitor import checkpoint, recovery, wire
+from monitor import checkpoint, recovery
 from monitor.doorkeeper import Headers
-from monitor.events import SCHEMA, Execution, Finding
 from monitor.outlet import Outlet, Parcel
 from monitor.partition import Judged, MakeJudge, Topic, Unreadable
 from monitor.rereader import Rereader
 from monitor.seat import QUIET_S, Arrival, Seat
 from monitor.settings import Watch
 from monitor.watch_metrics import Meters
+from monitor.wire import codec
+from monitor.wire.events import SCHEMA, Execution, Finding
 
 log = structlog.get_logger()
 Line = TypeVar("Line", Execution, Finding)
@@ -194,7 +195,7 @@ class Worker:
             told = seat.partition.health(self._now(), latencies, self._watch.patience_ms * 1_000_000)
             self._meters.health(told, self._now(), time.monotonic() - seat.written)
             self._outlet.post(
-                Parcel(topic="line", partition=0, value=wire.encode_lines([told]), headers=(SCHEMA_HEADER,))
+                Parcel(topic="line", partition=0, value=codec.encode_lines([told]), headers=(SCHEMA_HEADER,))
             )
 
     def write_due(self) -> None:
@@ -251,7 +252,7 @@ class Worker:
 
 def _messages(lines: Sequence[Line]) -> Iterator[tuple[bytes, Sequence[Line]]]:
     """Lines together with what they say, several to a message, none larger than it should be."""
-    body = wire.encode_lines(lines)
+    body = codec.encode_lines(lines)
     if len(body) > LINES_BYTES and len(lines) > 1:
         half = len(lines) // 2
         yield from _messages(lines[:half])

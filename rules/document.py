@@ -15,7 +15,7 @@ import msgspec
 
 from monitor import tape
 from monitor.docstrings import field_docstrings
-from monitor.events import Finding
+from monitor.wire.events import Finding
 from rules import RULES
 from rules.examples import findings_of
 from rules.rule import Example, Rule

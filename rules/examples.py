@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from monitor import tape
 from monitor.engine import EngineConfig
-from monitor.events import Finding
 from monitor.policy import Policy, parse
+from monitor.wire.events import Finding
 from rules.rule import Example, Rule
 
 CLOCKS = """

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from monitor import certainty, quality
 from monitor.certainty import Judged
-from monitor.events import Corrected, Filled, Quote, Side
 from monitor.orders import Fill, Moment, Order
+from monitor.wire.events import Corrected, Filled, Quote, Side
 from rules.rule import Answers, Example, Observation, Rule, Verdict
 from rules.words import dollars, nano
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from monitor.events import Certainty, Execution, OrderKind, Quote, Report, Severity
 from monitor.orders import Fill, Order
 from monitor.orders import Window as Window
+from monitor.wire.events import Certainty, Execution, OrderKind, Quote, Report, Severity
 
 
 class Observation(Struct, frozen=True, kw_only=True, gc=False):

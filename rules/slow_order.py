@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from monitor import certainty
-from monitor.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Report, Routed
 from monitor.orders import NOTHING, Moment, Order, class_of, executed
+from monitor.wire.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Report, Routed
 from rules.rule import Alarm, Answers, Example, Observation, Rule, Verdict
 from rules.words import duration
 

@@ -8,10 +8,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor.events import Busted, Certainty, Corrected, Filled, Routed
 from monitor.orders import Fill, Order
 from monitor.venue_files import shipped
 from monitor.venues import Resolution
+from monitor.wire.events import Busted, Certainty, Corrected, Filled, Routed
 from rules.rule import Answers, Example, Observation, Rule, Verdict
 
 OFF_EXCHANGE = "TRF"

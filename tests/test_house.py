@@ -24,8 +24,8 @@ OWNERS = {
 """The only files that import a part taken from others."""
 
 PURE = {
-    "monitor/events.py",
-    "monitor/wire.py",
+    "monitor/wire/events.py",
+    "monitor/wire/codec.py",
     "monitor/tape.py",
     "monitor/sequencer.py",
     "monitor/book.py",
@@ -90,7 +90,7 @@ PURE = {
     "alerts/desk/incident.py",
     "alerts/desk/order.py",
     "alerts/intake.py",
-    "monitor/blocks.py",
+    "monitor/wire/blocks.py",
     "monitor/located.py",
     "monitor/contradictions.py",
     "monitor/feeds/cut.py",

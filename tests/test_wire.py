@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2
 
-from monitor import events, wire, wire_docs
+from monitor import wire_docs
+from monitor.wire import codec, events
 
 FILL = events.Filled(
     source="dropcopy",
@@ -42,31 +43,31 @@ def test_the_description_is_current(path: object) -> None:
 
 
 def test_lines_come_back_as_they_went() -> None:
-    assert wire.decode_reports(wire.encode_lines(LINES)) == LINES
+    assert codec.decode_reports(codec.encode_lines(LINES)) == LINES
 
 
 def test_lines_are_valid_by_the_published_schema() -> None:
     schema = json.loads((wire_docs.ROOT / "schemas" / "reports.json").read_text("utf-8"))
-    for line in wire.encode_lines(LINES).splitlines():
+    for line in codec.encode_lines(LINES).splitlines():
         jsonschema.validate(json.loads(line), schema)
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**json.loads(wire.encode_lines([FILL])), "qty": "1.5"}, schema)
+        jsonschema.validate({**json.loads(codec.encode_lines([FILL])), "qty": "1.5"}, schema)
 
 
 @pytest.mark.parametrize(
-    "decode", [wire.decode_reports, wire.decode_executions, wire.decode_findings, wire.decode_health]
+    "decode", [codec.decode_reports, codec.decode_executions, codec.decode_findings, codec.decode_health]
 )
 @pytest.mark.parametrize("symbol", [b"I\xffM", b"\xed\xa0\x80", b"\x00"])
 def test_bytes_that_are_no_text_are_told_as_any_other_mistake(decode: Callable[[bytes], object], symbol: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        decode(wire.encode_lines([FILL]).replace(b"IBM", symbol))
+        decode(codec.encode_lines([FILL]).replace(b"IBM", symbol))
 
 
 def test_a_quantity_is_a_number_and_exact() -> None:
-    assert b'"qty":1.5' in wire.encode_lines([FILL])
+    assert b'"qty":1.5' in codec.encode_lines([FILL])
 
 
 @given(st.text(min_size=1, max_size=12))
 def test_partitions_are_those_of_kafkas_own_clients(symbol: str) -> None:
-    assert wire.murmur2(symbol.encode()) == murmur2(symbol.encode()) & 0xFFFFFFFF
-    assert 0 <= wire.partition_of(symbol, 4) < 4
+    assert codec.murmur2(symbol.encode()) == murmur2(symbol.encode()) & 0xFFFFFFFF
+    assert 0 <= codec.partition_of(symbol, 4) < 4

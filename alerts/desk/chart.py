@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from alerts import words
 from alerts.desk.markup import Html, el, join
-from monitor.events import Step
+from monitor.wire.events import Step
 
 WIDTH, HEIGHT = 960, 330
 LEFT, RIGHT, TOP, BOTTOM = 78, 40, 64, 46

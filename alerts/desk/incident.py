@@ -9,7 +9,7 @@ from alerts.desk.pieces import aside, chip, findings_table, standing, where
 from alerts.incidents import Incident
 from alerts.outbox import Attempt, Notice
 from alerts.render import RuleNote
-from monitor.events import Finding
+from monitor.wire.events import Finding
 
 FINDINGS_SHOWN = 200
 API_MOST = 10_000

@@ -7,7 +7,7 @@ from math import ceil
 from alerts import words
 from alerts.desk.markup import Html, el, facts, join, table
 from alerts.desk.pieces import DASH, NUMBER
-from monitor.events import LineHealth
+from monitor.wire.events import LineHealth
 
 STALE_NS = 10_000_000_000
 """The worker speaks every second: silence for ten is worth a word."""

@@ -7,7 +7,7 @@ from alerts.desk.chart import chart, timeline
 from alerts.desk.markup import Html, el, facts, join, table
 from alerts.desk.pieces import DASH, NUMBER, or_dash, order_link, standing_of, where
 from alerts.ledger import Revision
-from monitor.events import Execution, Finding, Step, Tie
+from monitor.wire.events import Execution, Finding, Step, Tie
 
 NOT_STATED = "not stated"
 TIES: dict[Tie, str] = {

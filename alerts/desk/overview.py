@@ -13,8 +13,8 @@ from alerts.ledger import Unreadable
 from alerts.notify import Told
 from alerts.outbox import Notice
 from alerts.render import OPENING
-from monitor.events import Finding, LineHealth
 from monitor.settings import Link
+from monitor.wire.events import Finding, LineHealth
 
 INCIDENTS_SHOWN = 200
 AWAY = "What is shown is as it was told last. Nothing is lost: all goes on by itself when Kafka answers again."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alerts import words
 from alerts.desk.markup import Html, el, join, path, table
 from alerts.incidents import Incident, State
-from monitor.events import Finding
+from monitor.wire.events import Finding
 
 NUMBER = "num"
 DASH = "–"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.blocks import ABSENT, Column
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.delimited import Layout, Piece, Text, fields_of, head, pieces, texts
@@ -17,6 +16,7 @@ from monitor.feeds.table import Stream, Table
 from monitor.feeds.units import DIGITS, Stamp, doubt
 from monitor.feeds.whole import in_order
 from monitor.located import Mistake, Mistaken
+from monitor.wire.blocks import ABSENT, Column
 
 NEEDED = ("time", "symbol", "bid", "ask")
 OPTIONAL = ("bid_size", "ask_size")

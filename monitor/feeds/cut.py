@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from monitor.blocks import Block
 from monitor.feeds.table import Names, Table, join
+from monitor.wire.blocks import Block
 
 
 def blocks_of(tables: Iterable[Table], source: str, block_rows: int) -> Iterator[Block]:

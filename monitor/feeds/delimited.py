@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.csv
 from msgspec import Struct
 
-from monitor.blocks import Column
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.packed import DAMAGED, ZIP, unpacked
 from monitor.located import Mistake, Mistaken
+from monitor.wire.blocks import Column
 
 PIECE = 4 << 20
 _STEP = 1 << 16

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.blocks import ABSENT, Column
+from monitor.wire.blocks import ABSENT, Column
 
 Mask = npt.NDArray[np.bool_]
 SCALE = 10**9

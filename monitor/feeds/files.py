@@ -10,13 +10,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.blocks import Block
 from monitor.feeds import source
 from monitor.feeds.meters import Meters
 from monitor.feeds.outbox import Outbox, Stopped
 from monitor.feeds.position import Position
 from monitor.feeds.rounds import Round
 from monitor.feeds.split import Splitter
+from monitor.wire.blocks import Block
 
 SAVE_EVERY_S = 0.5
 

@@ -23,8 +23,6 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from monitor.blocks import ABSENT, Column
-from monitor.events import DAY_NS
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.delimited import Layout, Piece, Text, head, pieces, texts
@@ -32,6 +30,8 @@ from monitor.feeds.exact import Mask
 from monitor.feeds.table import Stream, Table
 from monitor.feeds.whole import in_order
 from monitor.located import Mistake, Mistaken
+from monitor.wire.blocks import ABSENT, Column
+from monitor.wire.events import DAY_NS
 
 NEW_YORK = ZoneInfo("America/New_York")
 HOUR_NS = 3_600 * 10**9

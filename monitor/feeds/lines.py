@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from monitor.blocks import ABSENT
-from monitor.events import LATEST
 from monitor.feeds.exact import scaled, time_of
 from monitor.feeds.table import Names, Table, empty
 from monitor.feeds.units import doubted
+from monitor.wire.blocks import ABSENT
+from monitor.wire.events import LATEST
 
 LONGEST = 1 << 16
 """A line of more bytes is none of ours."""

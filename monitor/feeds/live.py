@@ -9,13 +9,13 @@ from typing import Protocol
 
 import structlog
 
-from monitor.blocks import Block
 from monitor.feeds.meters import Meters
 from monitor.feeds.outbox import Outbox, Stopped
 from monitor.feeds.position import Position
 from monitor.feeds.rounds import Round
 from monitor.feeds.split import Splitter
 from monitor.feeds.table import empty
+from monitor.wire.blocks import Block
 
 log = structlog.get_logger()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from monitor.blocks import Block
 from monitor.feeds.complaints import Unreadable
+from monitor.wire.blocks import Block
 
 STALLED_S = 10.0
 """Without an acknowledgement for so long a feed is not well."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from monitor.blocks import Block, encode
-from monitor.events import SCHEMA
 from monitor.feeds.complaints import Unreadable
 from monitor.feeds.meters import Meters
+from monitor.wire.blocks import Block, encode
+from monitor.wire.events import SCHEMA
 
 Headers = list[tuple[str, bytes]]
 _WAIT_S = 0.2

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from monitor.blocks import ABSENT, Column
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.csv_file import header_places
 from monitor.feeds.rows import column_of_times, is_text, table_of
@@ -18,6 +17,7 @@ from monitor.feeds.table import Stream, Table
 from monitor.feeds.units import Stamp, doubt
 from monitor.feeds.whole import in_order
 from monitor.located import Mistake, Mistaken
+from monitor.wire.blocks import ABSENT, Column
 
 ROWS = 1 << 16
 _LOOKED_AT = 200

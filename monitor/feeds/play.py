@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from monitor import cli, settings, wire
+from monitor import cli, settings
 from monitor.feeds import files, source
 from monitor.feeds.complaints import Complaints, Unreadable
 from monitor.feeds.demo import Demo, market
@@ -36,6 +36,7 @@ from monitor.probe import Health, Probe
 from monitor.producer import BoundedProducer
 from monitor.settings import Settings
 from monitor.stopping import stopping
+from monitor.wire import codec
 
 log = structlog.get_logger()
 
@@ -152,7 +153,7 @@ class _Feed:
     def _sending(self) -> Iterator[Outbox]:
         """An outbox to Kafka with the probe beside it."""
         kafka = self._config.kafka
-        nbbo, dead = wire.topic(kafka.prefix, "nbbo"), wire.topic(kafka.prefix, "dead_letters")
+        nbbo, dead = codec.topic(kafka.prefix, "nbbo"), codec.topic(kafka.prefix, "dead_letters")
         with BoundedProducer(kafka, {nbbo: kafka.partitions, dead: 1}, name="sorwatch-quotes") as producer:
             self._outbox = Outbox(producer, nbbo, dead, self._meters, self._stop)
             probe = _probe(self._config.quotes.probe, self._meters, lambda: self._health(producer))

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.blocks import ABSENT, Column
-from monitor.events import LATEST
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.exact import Mask
 from monitor.feeds.table import Table, without_nonsense
 from monitor.feeds.units import DIGITS
+from monitor.wire.blocks import ABSENT, Column
+from monitor.wire.events import LATEST
 
 _TEXTS = (
     pa.types.is_string,

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from monitor.blocks import Block
 from monitor.feeds import csv_file, lean, parquet_file
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.csv_file import NEEDED, OPTIONAL
@@ -24,6 +23,7 @@ from monitor.feeds.cut import blocks_of
 from monitor.feeds.table import Stream, Table, merged
 from monitor.feeds.units import DIGITS
 from monitor.located import Mistake, Mistaken, Several
+from monitor.wire.blocks import Block
 
 T = TypeVar("T")
 FILE_FORMATS = ("lean", "csv", "parquet")

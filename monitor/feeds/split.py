@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from monitor.blocks import Block
 from monitor.feeds.cut import block
 from monitor.feeds.rounds import Round
 from monitor.feeds.table import Table
-from monitor.wire import partition_of
+from monitor.wire.blocks import Block
+from monitor.wire.codec import partition_of
 
 MOST_ROWS = 16_384
 """A block of more rows could be too large a message."""

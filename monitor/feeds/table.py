@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from monitor.blocks import ABSENT, Column
+from monitor.wire.blocks import ABSENT, Column
 
 Codes = npt.NDArray[np.int32]
 VALUES = ("bid", "ask", "bid_size", "ask_size")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from monitor.blocks import Column
 from monitor.feeds.table import Names, Table, join
+from monitor.wire.blocks import Column
 
 log = structlog.get_logger()
 

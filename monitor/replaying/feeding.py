@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from monitor.blocks import Block
 from monitor.engine import Engine
-from monitor.events import Ended, Tick
 from monitor.joined import Output
 from monitor.replaying.reports import Happening
+from monitor.wire.blocks import Block
+from monitor.wire.events import Ended, Tick
 
 SOURCE = "replay"
 """Source of reports that time goes on by before the first of them."""

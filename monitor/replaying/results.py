@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from monitor import wire
-from monitor.events import DAY_NS, Execution, Finding
 from monitor.located import Mistake, Mistaken
 from monitor.replaying import places
 from monitor.replaying.places import STANDARD_OUTPUT
+from monitor.wire import codec
+from monitor.wire.events import DAY_NS, Execution, Finding
 
 
 class Latest:
@@ -131,13 +131,13 @@ class Results:
         key = (execution.session, execution.symbol, execution.route_id, execution.exec_id, day)
         self._states[key] = (execution.quote_state, execution.state)
         if self._executions is not None:
-            self._executions.write(key, wire.encode_lines([execution]))
+            self._executions.write(key, codec.encode_lines([execution]))
 
     def finding(self, finding: Finding) -> None:
         """A finding, or a later revision of one."""
         self._verdicts[finding.id] = (finding.rule, finding.certainty, finding.state)
         if self._findings is not None:
-            self._findings.write(finding.id, wire.encode_lines([finding]))
+            self._findings.write(finding.id, codec.encode_lines([finding]))
 
     def finish(self) -> None:
         """Make both files whole."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from monitor.blocks import Block
-from monitor.events import DAY_NS
 from monitor.replaying.reports import Happening
+from monitor.wire.blocks import Block
+from monitor.wire.events import DAY_NS
 
 
 class Span(Struct):

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from monitor.blocks import ABSENT, Column
 from monitor.feeds.table import Table
 from monitor.simulator.router import Touch
+from monitor.wire.blocks import ABSENT, Column
 
 Numbers = npt.NDArray[np.uint64]
 

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from monitor import events, readback, settings, wire
+from monitor import readback, settings
 from monitor.simulator.router import RULE_OF, Planted
+from monitor.wire import codec, events
 
 Accusation = tuple[str, str]
 """Rule and customer's order."""
@@ -68,9 +69,9 @@ class Told(Struct, frozen=True, kw_only=True):
 
 def tell(kafka: settings.Kafka, patience_ms: int, sent: Sent, restarts: int) -> Told:
     """Read the topics back and compare them with what was sent."""
-    reports = [r for m in readback.read(kafka, "reports") for r in wire.decode_reports(m.value)]
-    executions = [e for m in readback.read(kafka, "executions") for e in wire.decode_executions(m.value)]
-    findings = [(m.stamped_ms, f) for m in readback.read(kafka, "findings") for f in wire.decode_findings(m.value)]
+    reports = [r for m in readback.read(kafka, "reports") for r in codec.decode_reports(m.value)]
+    executions = [e for m in readback.read(kafka, "executions") for e in codec.decode_executions(m.value)]
+    findings = [(m.stamped_ms, f) for m in readback.read(kafka, "findings") for f in codec.decode_findings(m.value)]
     return compare(sent, reports, executions, findings, patience_ms, restarts)
 
 
@@ -115,7 +116,7 @@ def judged_until(kafka: settings.Kafka) -> int | None:
     """Up to when every partition has judged everything, ns UTC; ``None`` while one has not said so."""
     latest: dict[int, int | None] = {}
     for message in readback.read(kafka, "line"):
-        latest |= {health.partition: health.settled for health in wire.decode_health(message.value)}
+        latest |= {health.partition: health.settled for health in codec.decode_health(message.value)}
     done = [at for at in latest.values() if at is not None]
     return min(done) if len(done) == kafka.partitions else None
 

@@ -16,7 +16,8 @@ from kafka import KafkaProducer
 from waiting import until
 
 from alerts.receiver import Receiver
-from monitor import settings, wire
+from monitor import settings
+from monitor.wire import codec
 
 
 class Speaker:
@@ -26,13 +27,13 @@ class Speaker:
         self._kafka = kafka
         self._producer = KafkaProducer(bootstrap_servers=list(kafka.bootstrap), acks="all", linger_ms=0)
 
-    def say(self, topic: str, values: Iterable[wire.Value], partition: int = 0) -> None:
-        self.say_bytes(topic, wire.encode_lines(values), partition)
+    def say(self, topic: str, values: Iterable[codec.Value], partition: int = 0) -> None:
+        self.say_bytes(topic, codec.encode_lines(values), partition)
 
     def say_bytes(
         self, topic: str, value: bytes, partition: int = 0, headers: list[tuple[str, bytes]] | None = None
     ) -> None:
-        name = wire.topic(self._kafka.prefix, topic)
+        name = codec.topic(self._kafka.prefix, topic)
         self._producer.send(name, value=value, partition=partition, headers=headers or []).get(20)
 
     def close(self) -> None:

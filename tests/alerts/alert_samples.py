@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from alerts.incidents import Incident, Pace, entry_of, gathered
-from monitor.events import Execution, Finding, Limit, LineHealth, Quote, Step
+from monitor.wire.events import Execution, Finding, Limit, LineHealth, Quote, Step
 
 T0 = 1_763_992_800_000_000_000
 """2025-11-24 14:00:00 UTC."""

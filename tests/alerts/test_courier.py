@@ -21,7 +21,7 @@ from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox, Standing
 from alerts.render import Message
-from monitor import wire
+from monitor.wire import codec
 
 TIMING = Timing(gather_ns=0, again_ns=S)
 PACE = Pace(growing_ns=S, close_ns=1000 * S)
@@ -66,7 +66,7 @@ def office_of(ledger: Ledger) -> Office:
 
 
 def said(office: Office, *findings: object, offset: int = 0) -> None:
-    value = wire.encode_lines(findings)  # type: ignore[arg-type]  # any fields of it
+    value = codec.encode_lines(findings)  # type: ignore[arg-type]  # any fields of it
     office.take([Received(topic="findings", part=0, offset=offset, value=value)], T0)
 
 
@@ -234,7 +234,7 @@ def test_numbers_that_nobody_can_work_with_are_kept_as_unreadable(ledger: Ledger
 
 def test_a_quantity_that_is_no_number_is_unreadable(ledger: Ledger) -> None:
     office = office_of(ledger)
-    text = wire.encode_lines([finding()]).replace(b'"qty":300,"cost"', b'"qty":"NaN","cost"')
+    text = codec.encode_lines([finding()]).replace(b'"qty":300,"cost"', b'"qty":"NaN","cost"')
     office.take([Received(topic="findings", part=0, offset=0, value=text)], T0)
     assert [u.topic for u in ledger.unreadable(10)] == ["findings"]
 

@@ -30,9 +30,10 @@ from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from monitor import policy_file, wire
+from monitor import policy_file
 from monitor.engine import Engine, EngineConfig
 from monitor.settings import Alert, Kafka, Link
+from monitor.wire import codec
 from rules import RULES
 
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\u202e"
@@ -62,7 +63,7 @@ class Page:
 
     def say(self, topic: str, *values: Any) -> None:
         self._offset += 1
-        value = wire.encode_lines(values)
+        value = codec.encode_lines(values)
         self.office.take([Received(topic=topic, part=0, offset=self._offset, value=value)], NOW)
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, Mapping[str, str]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.incidents import Change, Incident, Incidents, Pace, State
-from monitor.events import Finding
+from monitor.wire.events import Finding
 
 PACE = Pace(growing_ns=300 * S, close_ns=900 * S)
 NOW = T0 + 10 * S

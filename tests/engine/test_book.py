@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.blocks import ABSENT, Block
 from monitor.book import Book, quote_of
 from monitor.orders import Window
+from monitor.wire.blocks import ABSENT, Block
 from tests.engine.worlds import Row, block, seeded
 
 SHARED = Path(__file__).parents[3] / "shared/data"

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Acked, Ended, Filled, Gap, Received, ReportLine, Routed, SessionDown, Tick
 from monitor.snapshot import UnreadableSnapshot
+from monitor.wire.blocks import Block
+from monitor.wire.events import Acked, Ended, Filled, Gap, Received, ReportLine, Routed, SessionDown, Tick
 from rules import RULES
 from tests.engine.worlds import DAY, MS, POLICY, Row, block
 

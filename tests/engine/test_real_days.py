@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 from lean_tape import TRADE, lines
 
-from monitor import cli, wire
-from monitor.events import Acked, Filled, Received, ReportLine, Routed
+from monitor import cli
 from monitor.feeds.source import read_blocks
+from monitor.wire import codec
+from monitor.wire.events import Acked, Filled, Received, ReportLine, Routed
 
 DATA = Path(__file__).parents[3] / "shared/data/quotes-lean-algoseek/ibm"
 DAYS = ("20131007", "20131008")
@@ -72,7 +73,7 @@ def test_every_fill_gets_the_quote_of_an_offline_join(
     day: str, ties: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     events = reports(day)
-    (tmp_path / "reports.jsonl").write_bytes(wire.encode_lines(reversed(events)))
+    (tmp_path / "reports.jsonl").write_bytes(codec.encode_lines(reversed(events)))
     executions, findings = tmp_path / "executions.jsonl", tmp_path / "findings.jsonl"
     args = ["--quotes", f"lean:{DATA / f'{day}_quote.zip'}", "--reports", str(tmp_path / "reports.jsonl")]
     args += ["--ties", ties, "--executions", str(executions), "--findings", str(findings)]

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor import cli, tape, wire
-from monitor.events import Filled
+from monitor import cli, tape
 from monitor.replaying.reports import in_order
+from monitor.wire import codec
+from monitor.wire.events import Filled
 
 QUOTES = "time,symbol,bid,ask\n"
 DAY = """
@@ -31,7 +32,7 @@ DAY = """
 def files(tmp_path: Path) -> Path:
     at = tape.DAY + 34_200 * 10**9
     (tmp_path / "q.csv").write_text(QUOTES + f"{at},IBM,100.00,100.02\n{at + 3600 * 10**9},IBM,100.00,100.02\n")
-    (tmp_path / "r.jsonl").write_bytes(wire.encode_lines(tape.read(DAY).reports))
+    (tmp_path / "r.jsonl").write_bytes(codec.encode_lines(tape.read(DAY).reports))
     return tmp_path
 
 

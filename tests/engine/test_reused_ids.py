@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig, Output
-from monitor.events import DAY_NS, Filled, OrderKind, Received, Routed
 from monitor.policy_file import load
+from monitor.wire.blocks import Block
+from monitor.wire.events import DAY_NS, Filled, OrderKind, Received, Routed
 from rules import RULES
 
 SECOND = 10**9

@@ -6,9 +6,9 @@ import pytest
 
 from monitor import tape
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Execution, Finding
 from monitor.joined import Output
 from monitor.orders import Order
+from monitor.wire.events import Execution, Finding
 from rules import RULES
 from tests.engine.worlds import POLICY
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor import tape
-from monitor.blocks import ABSENT
-from monitor.events import Filled, Received
+from monitor.wire.blocks import ABSENT
+from monitor.wire.events import Filled, Received
 
 
 def test_a_tape_is_read_with_what_it_leaves_out() -> None:

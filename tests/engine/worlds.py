@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from monitor.blocks import ABSENT, Block
 from monitor.engine import Engine, EngineConfig
-from monitor.events import (
+from monitor.joined import Output
+from monitor.policy import Policy
+from monitor.policy_file import load
+from monitor.wire.blocks import ABSENT, Block
+from monitor.wire.events import (
     Acked,
     Busted,
     Cancelled,
@@ -29,9 +32,6 @@ from monitor.events import (
     SessionUp,
     Tick,
 )
-from monitor.joined import Output
-from monitor.policy import Policy
-from monitor.policy_file import load
 from rules import RULES
 
 MS = 1_000_000

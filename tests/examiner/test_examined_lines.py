@@ -17,12 +17,12 @@ import pytest
 from stranger import Stranger
 
 from monitor import cli
-from monitor.blocks import ABSENT
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.jsonl import Jsonl, watch
 from monitor.feeds.lines import LONGEST, Garbled, Quote, believable, heard, table_of, whole_lines
 from monitor.feeds.rounds import Round
 from monitor.feeds.table import Names
+from monitor.wire.blocks import ABSENT
 
 NOW = days.OPEN
 GOOD: dict[str, Any] = {"time": NOW - 1, "symbol": "IBM", "bid": "1.5", "ask": 2}

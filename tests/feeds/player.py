@@ -15,8 +15,8 @@ from typing import Any
 from waiting import free_port
 
 from monitor import readback, settings
-from monitor.blocks import Block, decode
 from monitor.leash import leashed
+from monitor.wire.blocks import Block, decode
 
 
 class Player:

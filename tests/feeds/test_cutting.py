@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.blocks import Block, decode, encode
 from monitor.feeds.cut import blocks_of
 from monitor.feeds.rounds import Round, by_rows, by_time
 from monitor.feeds.split import Splitter
 from monitor.feeds.table import Stream, Table, merged
-from monitor.wire import partition_of
+from monitor.wire.blocks import Block, decode, encode
+from monitor.wire.codec import partition_of
 
 SYMBOLS = ("IBM", "AAPL", "MSFT", "GOOG", "SPY")
 Row = tuple[int, int]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.blocks import ABSENT
 from monitor.feeds import exact
+from monitor.wire.blocks import ABSENT
 
 DECIMALS = st.decimals(min_value=-(10**9), max_value=10**9, places=9)
 NANOS = st.integers(-(2**62), 2**62)

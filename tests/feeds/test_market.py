@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.blocks import ABSENT
 from monitor.feeds.demo import Demo, market
 from monitor.located import Mistaken
 from monitor.simulator.market import CROSSED, LOCKED, ONE_SIDED, SECOND, SyntheticMarket
+from monitor.wire.blocks import ABSENT
 
 START = 1_790_000_000 * SECOND
 MADE = SyntheticMarket(7, 120, 2400)

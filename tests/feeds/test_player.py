@@ -12,11 +12,11 @@ from player import Player, as_content, quotes
 from waiting import free_port, until
 
 from monitor import readback, settings, topics
-from monitor.blocks import Block
 from monitor.broker import Broker
 from monitor.feeds.source import read_blocks
 from monitor.simulator.market import SyntheticMarket
-from monitor.wire import partition_of
+from monitor.wire.blocks import Block
+from monitor.wire.codec import partition_of
 
 pytestmark = pytest.mark.line
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from fix_wire import AT, FILL, SEEN, decoder, frame, garbled, one, record, tell
 
-from monitor.events import (
+from monitor.wire.codec import decode_reports, encode_lines
+from monitor.wire.events import (
     Acked,
     Busted,
     Cancelled,
@@ -17,7 +18,6 @@ from monitor.events import (
     Restated,
     Status,
 )
-from monitor.wire import decode_reports, encode_lines
 
 
 def test_a_fill_carries_everything_that_was_said() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fix_ingest.logshapes import messages
 from fix_ingest.record import RecordKind
-from monitor.events import Garbled
-from monitor.wire import decode_reports, encode_lines
+from monitor.wire.codec import decode_reports, encode_lines
+from monitor.wire.events import Garbled
 
 SEEDS = [
     frame("35=D|34=1|11=C1|1080=P1|55=IBM|54=1|38=100|40=2|44=181.25|59=0|100=XNAS|60=20261103-14:30:00.001|"),

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fix_ingest.dialects import load
 from fix_ingest.lineage import Chains, Known, Lineage
-from monitor.events import Filled, Garbled, Routed
+from monitor.wire.events import Filled, Garbled, Routed
 
 
 def test_finished_orders_are_forgotten_oldest_first_with_all_their_names() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fix_ingest.dialects import load
 from fix_ingest.logfile import LogReader
 from fix_ingest.logshapes import messages
-from monitor.events import Filled, Received, ReportLine, SessionUp
 from monitor.located import Mistaken
+from monitor.wire.events import Filled, Received, ReportLine, SessionUp
 
 FILL = frame(
     "35=8|34=2|49=ROUTER|56=DESK|52=20261103-14:30:00.5|11=C1|37=O1|17=E1|150=F|39=1|55=IBM|54=1|32=100|31=10.5|"

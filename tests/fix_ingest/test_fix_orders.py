@@ -6,7 +6,7 @@ import pytest
 from fix_wire import FILL, PARENT, ROUTE, garbled, one, tell
 
 from fix_ingest.dialect import Dialect, Rung
-from monitor.events import (
+from monitor.wire.events import (
     Cancelled,
     Filled,
     Rejected,
@@ -14,7 +14,7 @@ from monitor.events import (
     Routed,
     Status,
 )
-from monitor.events import Received as ReceivedOrder
+from monitor.wire.events import Received as ReceivedOrder
 
 
 def test_an_order_without_parent_is_the_customers_and_one_with_it_a_route() -> None:

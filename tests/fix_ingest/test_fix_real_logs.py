@@ -16,7 +16,7 @@ from fix_ingest.dialects import load
 from fix_ingest.logfile import LogReader
 from fix_ingest.logshapes import messages
 from fix_ingest.message import text_of
-from monitor.events import Acked, Cancelled, Filled, Garbled, Received, Rejected, ReportLine, Status
+from monitor.wire.events import Acked, Cancelled, Filled, Garbled, Received, Rejected, ReportLine, Status
 
 FOLDERS = [
     "fix-kx-vod",

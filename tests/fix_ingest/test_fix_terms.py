@@ -8,7 +8,7 @@ import pytest
 from fix_wire import AT, FILL, PARENT, ROUTE, SEEN, decoder, frame, one, record, tell
 
 from fix_ingest.dialect import Dialect, Symbols, Tags
-from monitor.events import (
+from monitor.wire.events import (
     Busted,
     Filled,
     Routed,

@@ -6,7 +6,7 @@ import pytest
 from fix_wire import FILL, HEAD, SEEN, decoder, frame, garbled, record
 
 from fix_ingest.record import RecordKind
-from monitor.events import (
+from monitor.wire.events import (
     Gap,
     GapFilled,
     Garbled,

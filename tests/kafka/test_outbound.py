@@ -10,9 +10,9 @@ from kafka.partitioner.default import murmur2 as kafkas_murmur2
 
 from fix_ingest.outbound import MESSAGE_BYTES, Clock, Outbound
 from fix_ingest.record import Record
-from monitor import wire
 from monitor.doorkeeper import Doorkeeper, envelope_of
-from monitor.events import Ended, Garbled, Received, ReportLine, SessionUp, Tick
+from monitor.wire import codec
+from monitor.wire.events import Ended, Garbled, Received, ReportLine, SessionUp, Tick
 
 P = 4
 
@@ -32,7 +32,7 @@ def test_the_partition_of_a_symbol_is_kafkas_own() -> None:
     assert len(symbols) > 5000
     for symbol in symbols:
         theirs = kafkas_murmur2(symbol.encode()) & 0x7FFFFFFF
-        assert [wire.partition_of(symbol, p) for p in (1, 4, 7, 64)] == [theirs % p for p in (1, 4, 7, 64)]
+        assert [codec.partition_of(symbol, p) for p in (1, 4, 7, 64)] == [theirs % p for p in (1, 4, 7, 64)]
 
 
 @given(
@@ -72,13 +72,13 @@ def events_of(n: int, symbols: list[str | None]) -> list[ReportLine]:
 
 
 def where(event: ReportLine) -> range | list[int]:
-    return [wire.partition_of(event.symbol, P)] if isinstance(event, Received) else range(P)
+    return [codec.partition_of(event.symbol, P)] if isinstance(event, Received) else range(P)
 
 
 def deliver(outbound: Outbound, doors: list[Doorkeeper], got: list[list[ReportLine]]) -> None:
     for parcel in outbound.take():
         said = envelope_of(parcel.headers)
-        got[parcel.partition] += doors[parcel.partition].admit(said, wire.decode_reports(parcel.value))
+        got[parcel.partition] += doors[parcel.partition].admit(said, codec.decode_reports(parcel.value))
 
 
 def test_a_long_run_is_cut_and_a_record_never_is() -> None:
@@ -87,9 +87,9 @@ def test_a_long_run_is_cut_and_a_record_never_is() -> None:
         outbound.add(record(n), [received(n, "A", "x" * 300), received(n, "A", "y" * 300, part=1)])
     parcels = outbound.take()
     assert len(parcels) > 3
-    before = wire.NOTHING_BEFORE
+    before = codec.NOTHING_BEFORE
     for parcel in parcels:
-        lines = wire.decode_reports(parcel.value)
+        lines = codec.decode_reports(parcel.value)
         said = envelope_of(parcel.headers)
         assert said is not None
         assert (said.first, said.last, said.prev) == (lines[0].n, lines[-1].n, before)
@@ -101,7 +101,7 @@ def test_a_long_run_is_cut_and_a_record_never_is() -> None:
 def test_an_event_too_large_for_a_line_becomes_garbled() -> None:
     outbound = Outbound("s", 1)
     outbound.add(record(1), [received(1, "A", "x" * (2 << 20))])
-    (line,) = wire.decode_reports(outbound.take()[0].value)
+    (line,) = codec.decode_reports(outbound.take()[0].value)
     assert isinstance(line, Garbled)
     assert "at most" in line.reason
 

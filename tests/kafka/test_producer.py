@@ -12,11 +12,12 @@ from aiokafka import AIOKafkaConsumer
 from safe_broker import PASSWORD, SafeBroker, certificate
 from waiting import free_port, until
 
-from monitor import readback, settings, topics, wire
+from monitor import readback, settings, topics
 from monitor.broker import Broker
 from monitor.connection import aiokafka_config
 from monitor.located import Mistaken
 from monitor.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
+from monitor.wire import codec
 
 pytestmark = pytest.mark.line
 
@@ -37,13 +38,13 @@ def on_mine(mine: Broker, new_prefix: object) -> settings.Kafka:
 
 
 def producer(kafka: settings.Kafka, **more: int) -> BoundedProducer:
-    return BoundedProducer(kafka, {wire.topic(kafka.prefix, "reports"): kafka.partitions}, name="test", **more)
+    return BoundedProducer(kafka, {codec.topic(kafka.prefix, "reports"): kafka.partitions}, name="test", **more)
 
 
 def send(one: BoundedProducer, kafka: settings.Kafka, first: int, last: int, size: int = 200) -> None:
-    topic = wire.topic(kafka.prefix, "reports")
+    topic = codec.topic(kafka.prefix, "reports")
     for i in range(first, last):
-        one.send(topic, i % kafka.partitions, str(i).encode().rjust(size), wire.headers("s", i, i, i - 1), i)
+        one.send(topic, i % kafka.partitions, str(i).encode().rjust(size), codec.headers("s", i, i, i - 1), i)
 
 
 def sent(kafka: settings.Kafka) -> dict[int, list[int]]:
@@ -186,8 +187,8 @@ async def test_tls_is_spoken_and_a_certificate_of_somebody_else_refused(
 
 def test_a_message_no_broker_takes_is_refused_at_once(on_mine: settings.Kafka) -> None:
     with producer(on_mine) as one:
-        one.send(wire.topic(on_mine.prefix, "reports"), 0, b"1".rjust(LARGEST), [], 1)
+        one.send(codec.topic(on_mine.prefix, "reports"), 0, b"1".rjust(LARGEST), [], 1)
         with pytest.raises(TooLarge, match="at most"):
-            one.send(wire.topic(on_mine.prefix, "reports"), 0, b"1".rjust(LARGEST + 1), [], 2)
+            one.send(codec.topic(on_mine.prefix, "reports"), 0, b"1".rjust(LARGEST + 1), [], 2)
         assert one.flush(30)
     assert sent(on_mine)[0] == [1]

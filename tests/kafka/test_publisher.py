@@ -22,11 +22,12 @@ from waiting import free_port, until
 
 from fix_ingest.journal import Journal, segment_path, segments
 from fix_ingest.position import Saved
-from monitor import readback, settings, topics, wire
+from monitor import readback, settings, topics
 from monitor.broker import Broker
 from monitor.doorkeeper import Doorkeeper, envelope_of
-from monitor.events import Ended, Received, ReportLine, SessionUp, Tick
 from monitor.leash import leashed
+from monitor.wire import codec
+from monitor.wire.events import Ended, Received, ReportLine, SessionUp, Tick
 
 pytestmark = pytest.mark.line
 
@@ -75,7 +76,7 @@ class Line:
         got: list[list[ReportLine]] = [[] for _ in doors]
         for message in readback.read(self.kafka, "reports"):
             said = envelope_of(message.headers.items())
-            got[message.partition] += doors[message.partition].admit(said, wire.decode_reports(message.value))
+            got[message.partition] += doors[message.partition].admit(said, codec.decode_reports(message.value))
         return got, sum(door.holes for door in doors)
 
     def health(self) -> tuple[int, dict[str, object]]:
@@ -106,7 +107,7 @@ def assert_every_order_once(line: Line, last: int) -> list[list[ReportLine]]:
     assert holes == 0
     for partition, events in enumerate(got):
         numbers = [e.n for e in events if isinstance(e, Received)]
-        assert numbers == [n for n in range(1, last + 1) if wire.partition_of(symbol(n), 4) == partition]
+        assert numbers == [n for n in range(1, last + 1) if codec.partition_of(symbol(n), 4) == partition]
         assert_ticks_promise_what_they_keep(events)
     return got
 
@@ -162,7 +163,7 @@ def test_it_stops_clean_and_goes_on_where_it_was(line: Line) -> None:
         assert process.wait(20) == 0
         orders.write(line.journal, last + 1, last + 1)
     messages = list(readback.read(line.kafka, "reports"))
-    lines = [e for m in messages for e in wire.decode_reports(m.value) if isinstance(e, Received)]
+    lines = [e for m in messages for e in codec.decode_reports(m.value) if isinstance(e, Received)]
     assert len(lines) == 3001
 
 

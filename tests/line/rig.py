@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import structs
 from waiting import free_port
 
-from monitor import events, readback, settings, supervisor, topics, wire
+from monitor import readback, settings, supervisor, topics
 from monitor.child import Child
+from monitor.wire import codec, events
 
 SESSION = """
 state = "{state}"
@@ -71,14 +72,14 @@ class Rig:
         """What the worker last said it had counted, over all partitions: cheap to ask again and again."""
         latest: dict[int, int] = {}
         for message in readback.read(self.settings.kafka, "line"):
-            latest |= {told.partition: told.counts.get(what, 0) for told in wire.decode_health(message.value)}
+            latest |= {told.partition: told.counts.get(what, 0) for told in codec.decode_health(message.value)}
         return sum(latest.values())
 
     def executions(self) -> dict[str, events.Execution]:
         """The highest revision of each execution."""
         kept: dict[str, events.Execution] = {}
         for message in readback.read(self.settings.kafka, "executions"):
-            for execution in wire.decode_executions(message.value):
+            for execution in codec.decode_executions(message.value):
                 known = kept.get(execution.exec_id)
                 if known is None or execution.revision > known.revision:
                     kept[execution.exec_id] = execution
@@ -88,7 +89,7 @@ class Rig:
         """The highest revision of each finding."""
         kept: dict[str, events.Finding] = {}
         for message in readback.read(self.settings.kafka, "findings"):
-            for finding in wire.decode_findings(message.value):
+            for finding in codec.decode_findings(message.value):
                 known = kept.get(finding.id)
                 if known is None or finding.revision > known.revision:
                     kept[finding.id] = finding

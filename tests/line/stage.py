@@ -17,8 +17,9 @@ from waiting import free_port, until
 
 from alerts.receiver import Receiver
 from fix_ingest.dropcopy import sending_time
-from monitor import events, readback, settings, wire
+from monitor import readback, settings
 from monitor.leash import leashed
+from monitor.wire import codec, events
 from tests.fix_ingest.listening import Peer
 
 SECRETS = {"fix": "fix-marker-5150", "mail": "mail-marker-5151", "slack": "slack-marker-5152"}
@@ -155,12 +156,12 @@ class Stage:
     def executions(self) -> dict[str, events.Execution]:
         kept: dict[str, events.Execution] = {}
         for message in readback.read(self.settings.kafka, "executions"):
-            kept |= {e.exec_id: e for e in wire.decode_executions(message.value)} if message.value[:1] == b"{" else {}
+            kept |= {e.exec_id: e for e in codec.decode_executions(message.value)} if message.value[:1] == b"{" else {}
         return kept
 
     def reports(self) -> list[events.ReportLine]:
         whole = [m.value for m in readback.read(self.settings.kafka, "reports") if m.value[:1] == b"{"]
-        return [event for value in whole for event in wire.decode_reports(value)]
+        return [event for value in whole for event in codec.decode_reports(value)]
 
 
 def now() -> str:

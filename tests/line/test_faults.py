@@ -18,8 +18,8 @@ from waiting import free_port, until
 
 from alerts.receiver import Receiver
 from fix_ingest.journal import read_all
-from monitor import events, wire
 from monitor.broker import Broker
+from monitor.wire import codec, events
 from tests.fix_ingest.listening import Peer
 from tests.line.stage import SECRETS, Stage, fill, now, order, report
 
@@ -188,7 +188,7 @@ def unreadable_messages(stage: Stage) -> None:
     producer = KafkaProducer(bootstrap_servers=list(stage.settings.kafka.servers))
     for topic in UNREADABLE:
         for value in (b"\xff\x00 no such thing", b"[]"):
-            producer.send(wire.topic(stage.settings.kafka.prefix, topic), value, partition=0).get(20)
+            producer.send(codec.topic(stage.settings.kafka.prefix, topic), value, partition=0).get(20)
     producer.close()
 
 

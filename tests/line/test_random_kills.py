@@ -13,12 +13,13 @@ import pytest
 from waiting import until
 
 from fix_ingest.dropcopy import DropCopySource
-from monitor import cli, events
-from monitor.blocks import ABSENT
+from monitor import cli
 from monitor.broker import Broker
 from monitor.simulator import router
 from monitor.simulator.fixtext import price_text
 from monitor.simulator.market import SyntheticMarket
+from monitor.wire import events
+from monitor.wire.blocks import ABSENT
 from tests.line.rig import Rig, rig
 
 pytestmark = pytest.mark.line

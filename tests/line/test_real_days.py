@@ -18,8 +18,8 @@ from waiting import until
 
 from fix_ingest.dropcopy import DropCopySource
 from monitor.broker import Broker
-from monitor.events import Execution, Tie
 from monitor.simulator.fixtext import fix_time
+from monitor.wire.events import Execution, Tie
 from tests.line.rig import Rig, rig
 
 pytestmark = pytest.mark.line

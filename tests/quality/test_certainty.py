@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.certainty import beyond, budget, hop, margin, unusable
-from monitor.events import Quote, QuoteState
 from monitor.orders import Window
+from monitor.wire.events import Quote, QuoteState
 
 MS = 1_000_000
 BUDGETS = {"router": 5 * MS, "venue": 1 * MS, "*": 50 * MS}

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.events import Quote, QuoteState, Side
 from monitor.quality import UNSCORED, Scores, effective_spread, eq_of, price_improvement, score
+from monitor.wire.events import Quote, QuoteState, Side
 
 
 def nano(dollars: str) -> int:

@@ -11,10 +11,10 @@ import pytest
 from msgspec import Struct
 
 from monitor import tape
-from monitor.blocks import Block
 from monitor.docstrings import field_docstrings
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Busted, Filled, Finding, ReportLine, Tick
+from monitor.wire.blocks import Block
+from monitor.wire.events import Busted, Filled, Finding, ReportLine, Tick
 from rules import RULES
 from rules.examples import findings_of, policy_of, shown
 from rules.rule import Example, Rule

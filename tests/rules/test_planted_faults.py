@@ -10,15 +10,15 @@ import pytest
 
 from fix_ingest import dialects
 from fix_ingest.logfile import LogReader
-from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Finding, Tick
 from monitor.feeds.table import Table
 from monitor.policy import parse
 from monitor.simulator import router
 from monitor.simulator.fixtext import fix_time
 from monitor.simulator.market import SyntheticMarket
 from monitor.simulator.setup import VENUES_DECLARED, VENUES_STRANGE
+from monitor.wire.blocks import Block
+from monitor.wire.events import Finding, Tick
 from rules import RULES
 
 SECOND = 10**9

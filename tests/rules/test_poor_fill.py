@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from monitor import tape
-from monitor.blocks import Block
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Finding, Tick
+from monitor.wire.blocks import Block
+from monitor.wire.events import Finding, Tick
 from rules import poor_fill
 from rules.examples import policy_of, shown
 

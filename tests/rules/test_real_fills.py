@@ -13,8 +13,8 @@ from lean_tape import TRADE, lines
 
 from monitor import policy_file, tape
 from monitor.engine import Engine, EngineConfig
-from monitor.events import Filled, Finding, Received, ReportLine
 from monitor.feeds.source import read_blocks
+from monitor.wire.events import Filled, Finding, Received, ReportLine
 from rules import RULES
 
 DATA = Path(__file__).parents[3] / "shared/data/quotes-lean-algoseek/ibm"

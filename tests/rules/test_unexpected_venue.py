@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor import tape
-from monitor.events import Finding
 from monitor.policy import parse
+from monitor.wire.events import Finding
 from rules import unexpected_venue
 from rules.examples import CLOCKS, policy_of, shown
 from rules.unexpected_venue import Limits, place

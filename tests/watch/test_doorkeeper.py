@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from monitor import wire
 from monitor.doorkeeper import (
     HOLES_KEPT,
     Doorkeeper,
@@ -18,7 +17,8 @@ from monitor.doorkeeper import (
     check_schema,
     envelope_of,
 )
-from monitor.events import ReportLine, SessionUp, Tick
+from monitor.wire import codec
+from monitor.wire.events import ReportLine, SessionUp, Tick
 
 
 def event(n: int, part: int = 0) -> ReportLine:
@@ -51,7 +51,7 @@ def publish(records: list[tuple[int, int]], begin: int, cuts: list[int]) -> Iter
         some = records[at : at + size]
         if not some:
             return
-        prev = records[at - 1][0] if at else wire.NOTHING_BEFORE
+        prev = records[at - 1][0] if at else codec.NOTHING_BEFORE
         events = [event(n, part) for n, parts in some for part in range(parts)]
         at += len(some)
         yield at, message(prev, *events, tick(some[-1][0]))
@@ -147,7 +147,7 @@ def test_holes_remembered_are_bounded() -> None:
 
 
 def test_headers() -> None:
-    headers = wire.headers("dropcopy", 3, 9, 2)
+    headers = codec.headers("dropcopy", 3, 9, 2)
     assert envelope_of(headers) == Envelope(source="dropcopy", first=3, last=9, prev=2)
     assert envelope_of([("schema", b"1")]) is None
     check_schema(headers)

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from monitor import blocks, checkpoint, judging, wire
+from monitor import checkpoint, judging
 from monitor.checkpoint import Checkpoint, UnreadableCheckpoint
 from monitor.doorkeeper import Doorkeeper
-from monitor.events import Ended, Execution, Finding
 from monitor.partition import Judge, MakeJudge, Partition, Position, Topic, Unreadable
 from monitor.settings import Watch
+from monitor.wire import blocks, codec
+from monitor.wire.events import Ended, Execution, Finding
 
 Headers = tuple[tuple[str, bytes], ...]
 START = Position(reports=0, nbbo=0)
@@ -46,7 +47,7 @@ def stored(slices: int = 25) -> list[Stored]:
     last = Ended(source="dropcopy", n=10**6, at=watch_feed.START + 10**10, seen=0)
     closing = blocks.encode(blocks.Block(source="nbbo", n=10**6, ended=True))
     found.append(Stored("nbbo", ends["nbbo"], closing, ()))
-    found.append(Stored("reports", ends["reports"], wire.encode_lines([last]), ()))
+    found.append(Stored("reports", ends["reports"], codec.encode_lines([last]), ()))
     return found
 
 
@@ -146,7 +147,7 @@ def test_unsettled_blocks_are_read_again() -> None:
         ("reports", b"no json\n", (), "line 1"),
         ("reports", b"\xff\xfe", (), "line 1"),
         ("reports", b'{"kind":"unheard_of","source":"s","n":1,"at":1,"seen":1}\n', (), "line 1"),
-        ("reports", wire.encode_lines([]), (("schema", b"9"),), "schema b'9' is unknown"),
+        ("reports", codec.encode_lines([]), (("schema", b"9"),), "schema b'9' is unknown"),
         ("reports", b"", (("source", b"dropcopy"), ("first", b"x")), "headers are not"),
         ("nbbo", b"no arrow", (), "not a quote block"),
         ("nbbo", None, (), "without a value"),
@@ -164,9 +165,9 @@ def test_a_bad_line_does_not_cost_its_neighbours() -> None:
     clerk = watch_clerk.Clerk()
     partition = Partition(0, clerk, START)
     good = [watch_feed.fill(1, "S001", 5), watch_feed.fill(2, "S002", 6)]
-    value = wire.encode_lines(good[:1]) + b"{broken\n" + wire.encode_lines(good[1:])
+    value = codec.encode_lines(good[:1]) + b"{broken\n" + codec.encode_lines(good[1:])
     with pytest.raises(Unreadable, match="line 2"):
-        partition.take("reports", 0, value, tuple(wire.headers("dropcopy", 1, 2, -1)))
+        partition.take("reports", 0, value, tuple(codec.headers("dropcopy", 1, 2, -1)))
     assert [f.n for f in clerk.memory.held] == [1, 2]
 
 
@@ -175,7 +176,7 @@ def test_a_line_of_another_source_is_not_believed() -> None:
     partition = Partition(0, clerk, START)
     with pytest.raises(Unreadable, match="source 'dropcopy' in a message of source 'other'"):
         partition.take(
-            "reports", 0, wire.encode_lines([watch_feed.fill(1, "S001", 5)]), tuple(wire.headers("other", 1, 1, -1))
+            "reports", 0, codec.encode_lines([watch_feed.fill(1, "S001", 5)]), tuple(codec.headers("other", 1, 1, -1))
         )
     assert not clerk.memory.held
 

@@ -17,9 +17,10 @@ from waiting import until
 from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings
 
-from monitor import checkpoint, judging, readback, settings, topics, wire
+from monitor import checkpoint, judging, readback, settings, topics
 from monitor.broker_config import MESSAGE_BYTES
 from monitor.settings import Watch
+from monitor.wire import codec
 
 pytestmark = pytest.mark.line
 
@@ -78,7 +79,7 @@ def test_the_command_with_the_real_engine(kafka: settings.Kafka, sender: Sender,
     metrics = watcher.get("/metrics")
     assert "sorwatch_watermark_lag_seconds" in metrics
     assert json.loads(watcher.get("/healthz"))["ok"] is True
-    until(lambda: len({h.partition for m in readback.read(kafka, "line") for h in wire.decode_health(m.value)}) == 4)
+    until(lambda: len({h.partition for m in readback.read(kafka, "line") for h in codec.decode_health(m.value)}) == 4)
     assert watcher.stop() == 0
 
 
@@ -112,7 +113,7 @@ def test_what_a_publisher_sends_again_is_judged_once(kafka: settings.Kafka, send
     send(sender, [*sent[:half], *(m for m in sent[half - 60 : half] if m.topic == "reports"), *sent[half:]])
     expected = watch_direct.judge(sent, watch_clerk.make)
     check(kafka, expected)
-    told = [e for m in readback.read(kafka, "executions") for e in wire.decode_executions(m.value)]
+    told = [e for m in readback.read(kafka, "executions") for e in codec.decode_executions(m.value)]
     assert len(told) == len(expected.executions)
 
 
@@ -126,7 +127,7 @@ def test_a_graceful_restart_repeats_nothing(kafka: settings.Kafka, sender: Sende
     send(sender, sent[len(sent) // 2 :])
     expected = watch_direct.judge(sent, watch_clerk.make)
     check(kafka, expected)
-    told = [e for m in readback.read(kafka, "executions") for e in wire.decode_executions(m.value)]
+    told = [e for m in readback.read(kafka, "executions") for e in codec.decode_executions(m.value)]
     assert len(told) == len(expected.executions)
 
 
@@ -180,7 +181,7 @@ def test_more_open_orders_than_one_record_holds_survive_a_kill(
 
 def latest_open_orders(kafka: settings.Kafka) -> int:
     """Those of partition 0, as the worker said last."""
-    told = [h for m in readback.read(kafka, "line") for h in wire.decode_health(m.value) if h.partition == 0]
+    told = [h for m in readback.read(kafka, "line") for h in codec.decode_health(m.value) if h.partition == 0]
     return told[-1].open_orders if told else 0
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 from watch_feed import Sent
 
-from monitor import blocks, wire
-from monitor.events import Execution, Finding
 from monitor.partition import Judge, MakeJudge
+from monitor.wire import blocks, codec
+from monitor.wire.events import Execution, Finding
 
 
 class Verdicts(Struct):
@@ -27,7 +27,7 @@ def judge(sent: Iterable[Sent], make: MakeJudge, partitions: int = 4) -> Verdict
         if message.topic == "nbbo":
             engine.block(blocks.decode(message.value), token)
         else:
-            for event in wire.decode_reports(message.value):
+            for event in codec.decode_reports(message.value):
                 engine.report(event)
         told = engine.advance()
         verdicts.executions.update((e.exec_id, e) for e in told.executions)

@@ -11,9 +11,10 @@ import numpy as np
 from kafka import KafkaProducer
 from msgspec import Struct
 
-from monitor import blocks, settings, wire
-from monitor.blocks import Block
-from monitor.events import Busted, Ended, Filled, ReportLine, Tick
+from monitor import settings
+from monitor.wire import blocks, codec
+from monitor.wire.blocks import Block
+from monitor.wire.events import Busted, Ended, Filled, ReportLine, Tick
 
 SYMBOLS = tuple(f"S{i:03d}" for i in range(24))
 START = 1_760_000_000_000_000_000
@@ -32,13 +33,13 @@ def slices(count: int, partitions: int, seed: int = 1) -> Iterator[list[Sent]]:
     """Messages of ``count`` slices of 20 ms: quotes and fills of each, and a tick of both topics at its end."""
     rng = random.Random(seed)  # noqa: S311 - test data
     n = 0
-    last: dict[int, int] = defaultdict(lambda: wire.NOTHING_BEFORE)
+    last: dict[int, int] = defaultdict(lambda: codec.NOTHING_BEFORE)
     for i in range(count):
         begin, end = START + i * 20_000_000, START + (i + 1) * 20_000_000
         fills: dict[int, list[ReportLine]] = defaultdict(list)
         for _ in range(rng.randrange(6)):
             symbol = rng.choice(SYMBOLS)
-            fills[wire.partition_of(symbol, partitions)].append(fill(n, symbol, begin + rng.randrange(20_000_000)))
+            fills[codec.partition_of(symbol, partitions)].append(fill(n, symbol, begin + rng.randrange(20_000_000)))
             n += 1
         sent: list[Sent] = []
         for p in range(partitions):
@@ -55,10 +56,10 @@ def slices(count: int, partitions: int, seed: int = 1) -> Iterator[list[Sent]]:
 def crowd(count: int, partition: int) -> tuple[list[Sent], Filled]:
     """Fills of as many orders that stay open, of ids that do not compress, heard to their end; and the first fill."""
     rng = random.Random(3)  # noqa: S311 - test data
-    symbol = next(s for s in SYMBOLS if wire.partition_of(s, 4) == partition)
+    symbol = next(s for s in SYMBOLS if codec.partition_of(s, 4) == partition)
     fills = [fill(n, symbol, START + n, exec_id=rng.randbytes(100).hex()) for n in range(count)]
     sent = [
-        reports(partition, list(some), some[0].n, some[-1].n, some[0].n - 1 if some[0].n else wire.NOTHING_BEFORE)
+        reports(partition, list(some), some[0].n, some[-1].n, some[0].n - 1 if some[0].n else codec.NOTHING_BEFORE)
         for some in (fills[at : at + 500] for at in range(0, count, 500))
     ]
     return [*sent, *heard(count, count - 1, START + 10**10, partition)], fills[0]
@@ -92,7 +93,7 @@ def closing(partitions: int) -> list[Sent]:
     """Both sources have nothing more to say."""
     last = 10**9
     ended = Ended(source="dropcopy", n=last, at=START + 10**15, seen=0)
-    sent = [Sent(topic="reports", partition=p, value=wire.encode_lines([ended])) for p in range(partitions)]
+    sent = [Sent(topic="reports", partition=p, value=codec.encode_lines([ended])) for p in range(partitions)]
     block = blocks.encode(Block(source="nbbo", n=last, ended=True))
     return [*sent, *(Sent(topic="nbbo", partition=p, value=block) for p in range(partitions))]
 
@@ -116,13 +117,13 @@ def reports(partition: int, lines: list[ReportLine], first: int, last: int, prev
     return Sent(
         topic="reports",
         partition=partition,
-        value=wire.encode_lines(lines),
-        headers=tuple(wire.headers("dropcopy", first, last, prev)),
+        value=codec.encode_lines(lines),
+        headers=tuple(codec.headers("dropcopy", first, last, prev)),
     )
 
 
 def _block(rng: random.Random, n: int, p: int, partitions: int, begin: int, end: int) -> Block:
-    mine = [s for s in SYMBOLS if wire.partition_of(s, partitions) == p]
+    mine = [s for s in SYMBOLS if codec.partition_of(s, partitions) == p]
     rows = sorted((rng.randrange(begin, end), rng.randrange(len(mine))) for _ in range(rng.randrange(1, 9)))
     bid = np.array([rng.randrange(9_000_000_000, 10_000_000_000) for _ in rows], np.int64)
     size = np.full(len(rows), 100, np.int64)
@@ -149,7 +150,7 @@ class Sender:
 
     def send(self, sent: Sent) -> None:
         self._producer.send(
-            wire.topic(self._kafka.prefix, sent.topic),
+            codec.topic(self._kafka.prefix, sent.topic),
             value=sent.value,
             partition=sent.partition,
             headers=list(sent.headers),

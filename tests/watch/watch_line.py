@@ -11,8 +11,9 @@ from pathlib import Path
 
 from waiting import until
 
-from monitor import readback, settings, wire
-from monitor.events import Execution, Finding
+from monitor import readback, settings
+from monitor.wire import codec
+from monitor.wire.events import Execution, Finding
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -60,7 +61,7 @@ def executions(kafka: settings.Kafka) -> dict[str, Execution]:
     """The newest revision of every execution told."""
     found: dict[str, Execution] = {}
     for message in readback.read(kafka, "executions"):
-        for e in wire.decode_executions(message.value):
+        for e in codec.decode_executions(message.value):
             if e.exec_id not in found or found[e.exec_id].revision <= e.revision:
                 found[e.exec_id] = e
     return found
@@ -70,7 +71,7 @@ def findings(kafka: settings.Kafka) -> dict[str, Finding]:
     """The newest revision of every finding told."""
     found: dict[str, Finding] = {}
     for message in readback.read(kafka, "findings"):
-        for f in wire.decode_findings(message.value):
+        for f in codec.decode_findings(message.value):
             if f.id not in found or found[f.id].revision <= f.revision:
                 found[f.id] = f
     return found

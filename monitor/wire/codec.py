@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from monitor.events import SCHEMA, Execution, Finding, LineHealth, ReportLine
+from monitor.wire.events import SCHEMA, Execution, Finding, LineHealth, ReportLine
 
 TOPICS = ("reports", "nbbo", "executions", "findings", "checkpoints")
 """Topics that share their number of partitions, so that a symbol has the same number in each."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from msgspec import Struct
 
-from monitor.events import SCHEMA
+from monitor.wire.events import SCHEMA
 
 Column = npt.NDArray[np.int64]
 
