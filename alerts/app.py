@@ -26,8 +26,9 @@ from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from monitor import cli, connection, settings
-from monitor.settings import Alert, Settings
+from monitor import cli, connection
+from monitor.config import settings
+from monitor.config.settings import Alert, Settings
 from rules import RULES
 
 log = structlog.get_logger()

@@ -15,8 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from alerts.office import Received
+from monitor.config.settings import Kafka
 from monitor.connection import aiokafka_config
-from monitor.settings import Kafka
 from monitor.wire import codec
 
 log = structlog.get_logger()

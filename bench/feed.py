@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from monitor import settings, topics
+from monitor import topics
 from monitor.broker import Broker
+from monitor.config import settings
 from monitor.feeds.lines import heard
 from monitor.feeds.meters import Meters
 from monitor.feeds.outbox import Outbox

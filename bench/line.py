@@ -21,8 +21,9 @@ import psutil
 
 from bench import plain_faust
 from bench.line_feed import Load
-from monitor import readback, settings, topics
+from monitor import readback, topics
 from monitor.broker import Broker
+from monitor.config import settings
 from monitor.wire import codec
 from monitor.wire.events import LineHealth
 

@@ -16,8 +16,9 @@ from fix_ingest.journal import Journal, Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Scribe
 from fix_ingest.pruning import Pruner
-from monitor import collector, settings, topics, venue_files
+from monitor import collector, topics, venue_files
 from monitor.broker import Broker
+from monitor.config import settings
 from monitor.producer import BoundedProducer
 from monitor.wire import codec
 

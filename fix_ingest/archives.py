@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds.packed import DAMAGED, ZIP, unpacked
-from monitor.located import Mistake, Mistaken
 
 __all__ = ["DAMAGED", "check", "texts"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from monitor.located import Located, Mistake, Mistaken
+from monitor.config.toml import Located, Mistake, Mistaken
 
 Tag = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,8}$")]
 Ladder = tuple[Tag, ...]

@@ -22,7 +22,7 @@ from fix_ingest.delivery import Delivery, Parsed
 from fix_ingest.journal import Journal
 from fix_ingest.number_store import numbers_began
 from fix_ingest.wirebytes import field
-from monitor.settings import Session
+from monitor.config.settings import Session
 
 log = structlog.get_logger()
 

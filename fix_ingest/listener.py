@@ -22,8 +22,8 @@ from fix_ingest.journal import Journal, JournalInUse
 from fix_ingest.link import Link
 from fix_ingest.sessions import Engine
 from monitor.cli import OK, UNAVAILABLE, USAGE, add_config
+from monitor.config.settings import Settings, load, secret
 from monitor.probe import Health, Probe
-from monitor.settings import Settings, load, secret
 
 log = structlog.get_logger()
 

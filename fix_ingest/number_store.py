@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from monitor.settings import Session
+from monitor.config.settings import Session
 
 log = structlog.get_logger()
 

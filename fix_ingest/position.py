@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 
 from fix_ingest.journal import Position, segments
-from monitor.located import Mistake, Mistaken
+from monitor.config.toml import Mistake, Mistaken
 from monitor.lockfile import held
 
 log = structlog.get_logger()

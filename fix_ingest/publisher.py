@@ -27,7 +27,8 @@ from fix_ingest.position import Saved, Scribe
 from fix_ingest.pruning import Pruner
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
-from monitor import cli, collector, settings, venue_files
+from monitor import cli, collector, venue_files
+from monitor.config import settings
 from monitor.probe import Health, Probe
 from monitor.producer import BoundedProducer
 from monitor.stopping import stopping

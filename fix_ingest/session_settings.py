@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fix_ingest.dictionaries import write_relaxed
-from monitor.settings import Session
+from monitor.config.settings import Session
 
 
 def quickfix_settings(session: Session, port: int, state: Path) -> dict[str, str]:

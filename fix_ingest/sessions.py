@@ -32,7 +32,7 @@ from fix_ingest.listening_socket import listen_there, listening, unknown_port
 from fix_ingest.number_store import session_file
 from fix_ingest.session_settings import quickfix_settings
 from fix_ingest.wirebytes import without_secrets
-from monitor.settings import Session
+from monitor.config.settings import Session
 
 log = structlog.get_logger()
 Callback = TypeVar("Callback", bound=Callable[..., Any])

@@ -25,14 +25,15 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 from faust.transport.drivers import aiokafka as driver
 
-from monitor import cli, collector, connection, settings
+from monitor import cli, collector, connection
 from monitor.broker_config import MESSAGE_BYTES
+from monitor.config import settings
+from monitor.config.settings import Settings
 from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
 from monitor.probe import Probe
 from monitor.rereader import Rereader
 from monitor.seat import Arrival
-from monitor.settings import Settings
 from monitor.watch_health import Pulse
 from monitor.watch_metrics import Meters
 from monitor.wire import codec

@@ -23,8 +23,9 @@ from typing import IO
 
 import structlog
 
-from monitor import broker_config, cli, jars, java, settings
+from monitor import broker_config, cli, jars, java
 from monitor.broker_config import HOST
+from monitor.config import settings
 from monitor.leash import leashed
 from monitor.lockfile import held
 

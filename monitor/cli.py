@@ -12,7 +12,7 @@ import os
 import sys
 
 from monitor import logs
-from monitor.located import Mistaken
+from monitor.config.toml import Mistaken
 
 OK, FAILED, USAGE, UNAVAILABLE, STOPPED = 0, 1, 2, 69, 130
 """Exit codes: done; done and something is wrong; called or configured wrongly; something needed is away; Ctrl-C."""

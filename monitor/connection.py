@@ -6,8 +6,8 @@ import socket
 import ssl
 from typing import Any
 
-from monitor import settings
-from monitor.located import Mistake, Mistaken
+from monitor.config import settings
+from monitor.config.toml import Mistake, Mistaken
 
 
 class Unavailable(RuntimeError):

@@ -19,7 +19,8 @@ from typing import IO
 import structlog
 from msgspec import Struct
 
-from monitor import child, cli, jars, settings, supervisor, topics
+from monitor import child, cli, jars, supervisor, topics
+from monitor.config import settings
 from monitor.lockfile import held
 from monitor.simulator import setup, source, verdict
 from monitor.simulator.setup import Stage

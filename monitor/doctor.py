@@ -13,9 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor import cli, settings
-from monitor.located import Mistaken
-from monitor.settings import Settings
+from monitor import cli
+from monitor.config import settings
+from monitor.config.settings import Settings
+from monitor.config.toml import Mistaken
 
 
 class Answer(Struct, frozen=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from monitor import policy_file
 from monitor.checkpoint import UnreadableCheckpoint
+from monitor.config.settings import Watch
 from monitor.engine import Engine, EngineConfig
 from monitor.partition import MakeJudge
-from monitor.settings import Watch
 from monitor.snapshot import UnreadableSnapshot
 from rules import RULES
 

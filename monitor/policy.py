@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from monitor.certainty import ANY_CLOCK
-from monitor.located import Located, Mistake, Mistaken, Path
+from monitor.config.toml import Located, Mistake, Mistaken, Path
 from monitor.wire.events import DAY_NS
 from rules.rule import Rule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from monitor.located import Mistake, Mistaken
+from monitor.config.toml import Mistake, Mistaken
 from monitor.policy import Policy, parse
 from rules import RULES
 

@@ -21,8 +21,8 @@ from kafka.errors import AuthorizationError, KafkaError
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
-from monitor import settings
 from monitor.broker_config import MESSAGE_BYTES
+from monitor.config import settings
 from monitor.connection import Unavailable, aiokafka_config, client_config, reach, refused
 
 __all__ = ["BoundedProducer", "ProducerState", "TooLarge", "Unavailable", "aiokafka_config", "client_config"]

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from monitor import cli, collector, policy_file
+from monitor.config.toml import Mistake, Mistaken
 from monitor.engine import Engine, EngineConfig
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import files, parse, read_blocks
 from monitor.joined import Output
-from monitor.located import Mistake, Mistaken
 from monitor.replaying.feeding import Feeder
 from monitor.replaying.places import STANDARD_OUTPUT, place, spare
 from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order, there

@@ -8,7 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from monitor import connection, settings
+from monitor import connection
+from monitor.config import settings
 from monitor.wire import codec
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from monitor import settings
+from monitor.config import settings
 from monitor.docstrings import field_docstrings
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -24,7 +24,7 @@ code is then 2. `$SORWATCH_KAFKA` (`host:port,host:port`) and `$SORWATCH_STATE` 
 `state`. A field that ends in `_file` names a file that holds a secret; `env:NAME` in its place names an environment
 variable. `sorwatch doctor --config FILE` says whether all of it is there.
 
-This page is generated from `monitor/settings.py` by `python -m monitor.settings_docs`; a test holds it current.
+This page is generated from `monitor/config/settings.py` by `python -m monitor.settings_docs`; a test holds it current.
 """
 
 

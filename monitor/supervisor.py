@@ -21,8 +21,9 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from monitor import broker, checkup, child, cli, settings, topics
+from monitor import broker, checkup, child, cli, topics
 from monitor.child import Child
+from monitor.config import settings
 from monitor.stopping import stopping
 
 log = structlog.get_logger()

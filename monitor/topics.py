@@ -13,8 +13,9 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
-from monitor import cli, connection, settings
+from monitor import cli, connection
 from monitor.broker_config import MESSAGE_BYTES
+from monitor.config import settings
 from monitor.wire import codec
 
 Unavailable = connection.Unavailable

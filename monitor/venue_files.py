@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from monitor.located import Mistake, Mistaken
+from monitor.config.toml import Mistake, Mistaken
 from monitor.venues import Venues
 
 

@@ -15,12 +15,12 @@ from typing import TypeVar
 import structlog
 
 from monitor import checkpoint, recovery
+from monitor.config.settings import Watch
 from monitor.doorkeeper import Headers
 from monitor.outlet import Outlet, Parcel
 from monitor.partition import Judged, MakeJudge, Topic, Unreadable
 from monitor.rereader import Rereader
 from monitor.seat import QUIET_S, Arrival, Seat
-from monitor.settings import Watch
 from monitor.watch_metrics import Meters
 from monitor.wire import codec
 from monitor.wire.events import SCHEMA, Execution, Finding

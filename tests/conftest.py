@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from monitor import settings
 from monitor.broker import Broker
+from monitor.config import settings
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
 hypothesis.settings.load_profile("any machine")

@@ -15,7 +15,8 @@ import msgspec
 import pytest
 import yaml
 
-from monitor import cli, settings
+from monitor import cli
+from monitor.config import settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])

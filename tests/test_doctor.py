@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from monitor import cli, doctor, settings
+from monitor import cli, doctor
+from monitor.config import settings
 
 
 def answers(config: settings.Settings) -> dict[str, doctor.Answer]:

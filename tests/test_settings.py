@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor import cli, settings
-from monitor.located import Mistaken
+from monitor import cli
+from monitor.config import settings
+from monitor.config.toml import Mistaken
 
 
 def mistakes(text: str) -> list[str]:

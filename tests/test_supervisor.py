@@ -14,8 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 from waiting import free_port, until
 
-from monitor import child, cli, settings, supervisor
+from monitor import child, cli, supervisor
 from monitor.child import Child
+from monitor.config import settings
 from monitor.supervisor import Supervisor
 
 pytestmark = pytest.mark.line

@@ -11,7 +11,7 @@ from aiosmtplib import errors
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
 from alerts.render import Message
-from monitor.settings import Mail, secret
+from monitor.config.settings import Mail, secret
 
 TIMEOUT_S = 20.0
 

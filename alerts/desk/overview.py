@@ -13,7 +13,7 @@ from alerts.ledger import Unreadable
 from alerts.notify import Told
 from alerts.outbox import Notice
 from alerts.render import OPENING
-from monitor.settings import Link
+from monitor.config.settings import Link
 from monitor.wire.events import Finding, LineHealth
 
 INCIDENTS_SHOWN = 200

@@ -23,7 +23,7 @@ from alerts.incidents import Incident
 from alerts.inlet import Inlet
 from alerts.office import Office
 from alerts.outbox import Notice
-from monitor.settings import Alert
+from monitor.config.settings import Alert
 
 FINDINGS_SHOWN, NOTICES_SHOWN, UNREADABLE_SHOWN = 15, 15, 10
 LONGEST_NUMBER = 18

@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fix_ingest.dialect import Dialect, parse
-from monitor.located import Mistake, Mistaken
-from monitor.settings import Session
+from monitor.config.settings import Session
+from monitor.config.toml import Mistake, Mistaken
 
 
 def load(name_or_path: str) -> Dialect:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.delimited import Layout, Piece, Text, fields_of, head, pieces, texts
@@ -15,7 +16,6 @@ from monitor.feeds.rows import column_of_times, table_of
 from monitor.feeds.table import Stream, Table
 from monitor.feeds.units import DIGITS, Stamp, doubt
 from monitor.feeds.whole import in_order
-from monitor.located import Mistake, Mistaken
 from monitor.wire.blocks import ABSENT, Column
 
 NEEDED = ("time", "symbol", "bid", "ask")

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.csv
 from msgspec import Struct
 
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.packed import DAMAGED, ZIP, unpacked
-from monitor.located import Mistake, Mistaken
 from monitor.wire.blocks import Column
 
 PIECE = 4 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds.rounds import Round
-from monitor.located import Mistake, Mistaken
 from monitor.simulator.market import SyntheticMarket
 
 SLICE_NS = 10**9 // 4

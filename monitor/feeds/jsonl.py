@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds.complaints import Complaints, Unreadable
 from monitor.feeds.lines import (
     LONGEST,
@@ -35,7 +36,6 @@ from monitor.feeds.lines import (
 )
 from monitor.feeds.rounds import Round
 from monitor.feeds.table import Names
-from monitor.located import Mistake, Mistaken
 
 log = structlog.get_logger()
 

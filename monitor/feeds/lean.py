@@ -23,13 +23,13 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds import exact
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.delimited import Layout, Piece, Text, head, pieces, texts
 from monitor.feeds.exact import Mask
 from monitor.feeds.table import Stream, Table
 from monitor.feeds.whole import in_order
-from monitor.located import Mistake, Mistaken
 from monitor.wire.blocks import ABSENT, Column
 from monitor.wire.events import DAY_NS
 

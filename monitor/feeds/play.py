@@ -19,7 +19,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from monitor import cli, settings
+from monitor import cli
+from monitor.config import settings
+from monitor.config.settings import Settings
+from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds import files, source
 from monitor.feeds.complaints import Complaints, Unreadable
 from monitor.feeds.demo import Demo, market
@@ -31,10 +34,8 @@ from monitor.feeds.outbox import Outbox
 from monitor.feeds.position import Position, Standing, resumed
 from monitor.feeds.rounds import Round, by_rows, by_time
 from monitor.feeds.split import Splitter
-from monitor.located import Mistake, Mistaken
 from monitor.probe import Health, Probe
 from monitor.producer import BoundedProducer
-from monitor.settings import Settings
 from monitor.stopping import stopping
 from monitor.wire import codec
 

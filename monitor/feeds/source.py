@@ -16,13 +16,13 @@ from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
+from monitor.config.toml import Mistake, Mistaken, Several
 from monitor.feeds import csv_file, lean, parquet_file
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.csv_file import NEEDED, OPTIONAL
 from monitor.feeds.cut import blocks_of
 from monitor.feeds.table import Stream, Table, merged
 from monitor.feeds.units import DIGITS
-from monitor.located import Mistake, Mistaken, Several
 from monitor.wire.blocks import Block
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor.located import Mistake, Mistaken
+from monitor.config.toml import Mistake, Mistaken
 
 STANDARD_OUTPUT = "-"
 _ITS_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from fix_ingest import dialects, runs
 from fix_ingest.archives import DAMAGED, check, texts
 from fix_ingest.logfile import LogReader
-from monitor.located import Mistaken, Several
+from monitor.config.toml import Mistaken, Several
 from monitor.wire.events import Ended, OrderKind, ReportLine, SessionKind, Tick
 
 LOG_SOURCE = "fix-log"

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from monitor.located import Mistake, Mistaken
+from monitor.config.toml import Mistake, Mistaken
 from monitor.replaying import places
 from monitor.replaying.places import STANDARD_OUTPUT
 from monitor.wire import codec

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor import checkup, settings
-from monitor.settings import Settings
+from monitor import checkup
+from monitor.config import settings
+from monitor.config.settings import Settings
 
 POLICY = Path(__file__).with_name("demo_policy.toml")
 UP_S = 60.0

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from monitor import readback, settings
+from monitor import readback
+from monitor.config import settings
 from monitor.simulator.router import RULE_OF, Planted
 from monitor.wire import codec, events
 

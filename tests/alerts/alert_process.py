@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 from waiting import until
 
 from alerts.receiver import Receiver
-from monitor import settings
+from monitor.config import settings
 from monitor.wire import codec
 
 

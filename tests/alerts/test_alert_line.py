@@ -25,8 +25,9 @@ from alerts.incidents import entry_of
 from alerts.inlet import Inlet
 from alerts.ledger import Ledger
 from alerts.receiver import Receiver
-from monitor import settings, topics
+from monitor import topics
 from monitor.broker import Broker
+from monitor.config import settings
 
 pytestmark = pytest.mark.line
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alerts import app
-from monitor import settings
-from monitor.located import Mistaken
+from monitor.config import settings
+from monitor.config.toml import Mistaken
 
 MAIL = '[alert.mail]\nhost = "h"\nsender = "s@x"\n'
 

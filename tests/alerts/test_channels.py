@@ -18,7 +18,7 @@ from alerts.channels.slack import Bot, Webhook, slack_channel
 from alerts.notify import Reason
 from alerts.receiver import TOKEN, Receiver
 from alerts.render import message
-from monitor.settings import Mail, Slack
+from monitor.config.settings import Mail, Slack
 
 MESSAGE = message(gathered_one([finding()]), finding(), None, Reason.FIRST, "https://desk.example")
 

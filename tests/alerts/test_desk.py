@@ -31,8 +31,8 @@ from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
 from monitor import policy_file
+from monitor.config.settings import Alert, Kafka, Link
 from monitor.engine import Engine, EngineConfig
-from monitor.settings import Alert, Kafka, Link
 from monitor.wire import codec
 from rules import RULES
 

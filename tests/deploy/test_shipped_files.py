@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor import cli, settings
+from monitor import cli
+from monitor.config import settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from monitor.config.toml import Mistaken
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import read_blocks
-from monitor.located import Mistaken
 from monitor.wire.blocks import ABSENT, Block
 
 QUOTES = {"20131007": 109_067, "20131008": 125_750}

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import until
 
+from monitor.config.toml import Mistaken
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.jsonl import Jsonl
 from monitor.feeds.lines import FeedEnd, FeedTick, Garbled, Quote, heard, table_of, whole_lines
 from monitor.feeds.rounds import Round
 from monitor.feeds.table import Names, join
-from monitor.located import Mistaken
 from monitor.wire.blocks import ABSENT
 
 PRICES = st.decimals(min_value=Decimal("0.000000001"), max_value=900_000, places=9)

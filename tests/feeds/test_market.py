@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.config.toml import Mistaken
 from monitor.feeds.demo import Demo, market
-from monitor.located import Mistaken
 from monitor.simulator.market import CROSSED, LOCKED, ONE_SIDED, SECOND, SyntheticMarket
 from monitor.wire.blocks import ABSENT
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from fix_ingest.journal import Journal
 from fix_ingest.sessions import Engine
 from monitor import logs
-from monitor.settings import Session
+from monitor.config.settings import Session
 
 logs.configure("scripts")
 

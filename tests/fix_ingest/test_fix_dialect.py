@@ -6,8 +6,8 @@ import pytest
 
 from fix_ingest.dialect import Dialect, Symbols, Tags, parse
 from fix_ingest.dialects import for_sessions, load, shipped_names
-from monitor.located import Mistaken
-from monitor.settings import Session
+from monitor.config.settings import Session
+from monitor.config.toml import Mistaken
 
 OWN = """
 clock = "router"

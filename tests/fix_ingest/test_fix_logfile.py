@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fix_ingest.dialects import load
 from fix_ingest.logfile import LogReader
 from fix_ingest.logshapes import messages
-from monitor.located import Mistaken
+from monitor.config.toml import Mistaken
 from monitor.wire.events import Filled, Received, ReportLine, SessionUp
 
 FILL = frame(

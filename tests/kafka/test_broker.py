@@ -14,8 +14,9 @@ import psutil
 import pytest
 from waiting import until
 
-from monitor import jars, settings, topics
+from monitor import jars, topics
 from monitor.broker import Broker, BrokerFailed
+from monitor.config import settings
 
 pytestmark = pytest.mark.line
 

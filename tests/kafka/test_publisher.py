@@ -22,8 +22,9 @@ from waiting import free_port, until
 
 from fix_ingest.journal import Journal, segment_path, segments
 from fix_ingest.position import Saved
-from monitor import readback, settings, topics
+from monitor import readback, topics
 from monitor.broker import Broker
+from monitor.config import settings
 from monitor.doorkeeper import Doorkeeper, envelope_of
 from monitor.leash import leashed
 from monitor.wire import codec

@@ -13,8 +13,9 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from waiting import free_port, until
 
-from monitor import readback, settings, topics
+from monitor import readback, topics
 from monitor.broker import Broker
+from monitor.config import settings
 
 pytestmark = pytest.mark.line
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import structs
 from waiting import free_port
 
-from monitor import readback, settings, supervisor, topics
+from monitor import readback, supervisor, topics
 from monitor.child import Child
+from monitor.config import settings
 from monitor.wire import codec, events
 
 SESSION = """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
-from monitor.located import Located, Mistake, Mistaken
+from monitor.config.toml import Located, Mistake, Mistaken
 
 
 class Leaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

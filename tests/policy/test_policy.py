@@ -9,7 +9,7 @@ import pytest
 
 from monitor import policy_file
 from monitor.cli import OK, USAGE, main
-from monitor.located import Mistaken
+from monitor.config.toml import Mistaken
 from monitor.policy import Policy, parse
 from rules import RULES, poor_fill, slow_order, unexpected_venue
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.located import Mistaken
+from monitor.config.toml import Mistaken
 from monitor.venue_files import official, shipped
 from monitor.venues import Venues
 

@@ -11,7 +11,7 @@ import watch_feed
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from watch_line import Watcher
 
-from monitor import settings
+from monitor.config import settings
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from msgspec import Struct, structs
 
 from monitor import checkpoint, judging
 from monitor.checkpoint import Checkpoint, UnreadableCheckpoint
+from monitor.config.settings import Watch
 from monitor.doorkeeper import Doorkeeper
 from monitor.partition import Judge, MakeJudge, Partition, Position, Topic, Unreadable
-from monitor.settings import Watch
 from monitor.wire import blocks, codec
 from monitor.wire.events import Ended, Execution, Finding
 

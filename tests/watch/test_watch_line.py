@@ -17,9 +17,10 @@ from waiting import until
 from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings
 
-from monitor import checkpoint, judging, readback, settings, topics
+from monitor import checkpoint, judging, readback, topics
 from monitor.broker_config import MESSAGE_BYTES
-from monitor.settings import Watch
+from monitor.config import settings
+from monitor.config.settings import Watch
 from monitor.wire import codec
 
 pytestmark = pytest.mark.line

@@ -14,9 +14,10 @@ import watch_feed
 from waiting import until
 from watch_line import Watcher, executions, findings
 
-from monitor import judging, settings, topics
+from monitor import judging, topics
 from monitor.broker import Broker
-from monitor.settings import Watch
+from monitor.config import settings
+from monitor.config.settings import Watch
 
 pytestmark = pytest.mark.line
 AWAY_S = float(os.environ.get("SORWATCH_TEST_AWAY_S", "15"))

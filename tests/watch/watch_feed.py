@@ -11,7 +11,7 @@ import numpy as np
 from kafka import KafkaProducer
 from msgspec import Struct
 
-from monitor import settings
+from monitor.config import settings
 from monitor.wire import blocks, codec
 from monitor.wire.blocks import Block
 from monitor.wire.events import Busted, Ended, Filled, ReportLine, Tick

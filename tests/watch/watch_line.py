@@ -11,7 +11,8 @@ from pathlib import Path
 
 from waiting import until
 
-from monitor import readback, settings
+from monitor import readback
+from monitor.config import settings
 from monitor.wire import codec
 from monitor.wire.events import Execution, Finding
 

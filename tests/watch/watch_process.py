@@ -8,7 +8,8 @@ import sys
 import uvloop
 import watch_clerk
 
-from monitor import app, logs, settings
+from monitor import app, logs
+from monitor.config import settings
 
 if __name__ == "__main__":
     logs.configure("watch")

@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from monitor.contradictions import Readable, contradictions, is_address
-from monitor.located import Located, Mistake, Mistaken
+from monitor.config.checks import Readable, contradictions, is_address
+from monitor.config.toml import Located, Mistake, Mistaken
 from monitor.wire.events import Tie
 
 Port = Annotated[int, Meta(ge=1, le=65535)]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from monitor.located import Located, Mistake
+from monitor.config.toml import Located, Mistake
 
 if TYPE_CHECKING:
-    from monitor.settings import Alert, Kafka, Listen, Mail, Publish, Quotes, Session, Watch
+    from monitor.config.settings import Alert, Kafka, Listen, Mail, Publish, Quotes, Session, Watch
 
 APPLICATION_VERSIONS: Final = (
     *("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"),
