@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from alerts.incidents import Entry
 from alerts.measures import Labels
-from monitor.lockfile import held
+from monitor.process.lockfile import held
 from monitor.wire.events import DAY_NS, Execution, Finding, LineHealth
 
 FILE = "alerts.db"

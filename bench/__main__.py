@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from monitor import logs
+from monitor.process import logs
 
 BENCHES = {
     "book": "quotes settled and joined, beside an offline polars as-of join",

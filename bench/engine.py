@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from monitor import collector
 from monitor.engine import Engine, EngineConfig
 from monitor.policy_file import load
+from monitor.process import gc_tuning
 from monitor.wire import codec
 from monitor.wire.blocks import Block
 from monitor.wire.events import Acked, Filled, Received, ReportLine, Routed, Tick
@@ -28,7 +28,7 @@ SYMBOLS = tuple(f"S{i:04}" for i in range(3000))
 
 def run() -> dict[str, Any]:
     """Seconds of one core for each stage, with the worker's own settings of the collector."""
-    collector.look_seldom()
+    gc_tuning.look_seldom()
     events = sorted(reports(), key=lambda e: e.at)
     lines = [codec.encode_lines([e]) for e in events]
     started = time.process_time()

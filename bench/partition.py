@@ -10,10 +10,11 @@ import time
 from typing import Any
 
 from bench.line_feed import SLOT_NS, Load, Share, shares_of
-from monitor import checkpoint, collector
+from monitor import checkpoint
 from monitor.engine import Engine, EngineConfig
 from monitor.partition import Partition, Position
 from monitor.policy_file import load as load_policy
+from monitor.process import gc_tuning
 from monitor.wire import codec
 from rules import RULES
 
@@ -36,7 +37,7 @@ def run() -> dict[str, Any]:
         0, Engine(load_policy(None), RULES, EngineConfig(patience_ns=PATIENCE_NS)), Position(reports=0, nbbo=0)
     )
     partition.take("nbbo", 0, opening, [])
-    collector.look_seldom()
+    gc_tuning.look_seldom()
     spent, longest = _work(partition, slots)
     times = {stage: round(s * LOAD.partitions / SECONDS * 1000) for stage, s in spent.items()}
     return {

@@ -16,9 +16,10 @@ from fix_ingest.journal import Journal, Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Scribe
 from fix_ingest.pruning import Pruner
-from monitor import collector, topics, venue_files
+from monitor import topics, venue_files
 from monitor.broker import Broker
 from monitor.config import settings
+from monitor.process import gc_tuning
 from monitor.producer import BoundedProducer
 from monitor.wire import codec
 
@@ -28,7 +29,7 @@ SYMBOLS = 500
 
 def run() -> dict[str, float]:
     """Measure; a few seconds. The ratio compares sending alone: decoding is in neither of its sides."""
-    collector.look_seldom()  # as `sorwatch publish` does
+    gc_tuning.look_seldom()  # as `sorwatch publish` does
     with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "kafka", progress=None) as broker:
         directory = Path(name)
         kafka = settings.Kafka(bootstrap=(broker.bootstrap,))
@@ -152,7 +153,7 @@ def sent_plainly(kafka: settings.Kafka, lines: list[tuple[int, bytes]]) -> float
 if __name__ == "__main__":
     import json
 
-    from monitor import logs
+    from monitor.process import logs
 
     logs.configure("bench")
     sys.stdout.write(json.dumps(run(), indent=1) + "\n")

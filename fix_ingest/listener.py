@@ -23,7 +23,7 @@ from fix_ingest.link import Link
 from fix_ingest.sessions import Engine
 from monitor.cli import OK, UNAVAILABLE, USAGE, add_config
 from monitor.config.settings import Settings, load, secret
-from monitor.probe import Health, Probe
+from monitor.process.health_server import Health, Probe
 
 log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from fix_ingest.journal import Position, segments
 from monitor.config.toml import Mistake, Mistaken
-from monitor.lockfile import held
+from monitor.process.lockfile import held
 
 log = structlog.get_logger()
 VERSION = 1

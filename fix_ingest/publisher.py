@@ -27,11 +27,12 @@ from fix_ingest.position import Saved, Scribe
 from fix_ingest.pruning import Pruner
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
-from monitor import cli, collector, venue_files
+from monitor import cli, venue_files
 from monitor.config import settings
-from monitor.probe import Health, Probe
+from monitor.process import gc_tuning
+from monitor.process.health_server import Health, Probe
+from monitor.process.signals import stopping
 from monitor.producer import BoundedProducer
-from monitor.stopping import stopping
 from monitor.wire import codec
 from monitor.wire.events import Garbled, ReportLine
 
@@ -226,7 +227,7 @@ def run(args: argparse.Namespace) -> int:
     except position.InUse as error:
         sys.stderr.write(f"{error}\n")
         return cli.UNAVAILABLE
-    collector.look_seldom()
+    gc_tuning.look_seldom()
     with owned, stopping() as stop:
         return _run(assemble(chosen), chosen.publish.probe, stop)
 

@@ -25,13 +25,14 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 from faust.transport.drivers import aiokafka as driver
 
-from monitor import cli, collector, connection
+from monitor import cli, connection
 from monitor.broker_config import MESSAGE_BYTES
 from monitor.config import settings
 from monitor.config.settings import Settings
 from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
-from monitor.probe import Probe
+from monitor.process import gc_tuning
+from monitor.process.health_server import Probe
 from monitor.rereader import Rereader
 from monitor.seat import Arrival
 from monitor.watch_health import Pulse
@@ -95,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = settings.load(args.config)
     make = judging.maker(config.watch)
-    collector.look_seldom()
+    gc_tuning.look_seldom()
     sys.setswitchinterval(SWITCH_S)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return asyncio.run(serve(config, make))

@@ -26,8 +26,8 @@ import structlog
 from monitor import broker_config, cli, jars, java
 from monitor.broker_config import HOST
 from monitor.config import settings
-from monitor.leash import leashed
-from monitor.lockfile import held
+from monitor.process.leash import leashed
+from monitor.process.lockfile import held
 
 log = structlog.get_logger()
 
@@ -231,7 +231,7 @@ def run(args: argparse.Namespace) -> int:
 
 def serve(broker: Broker) -> int:
     """Start, say where it listens, wait for a signal or its end, stop; answers an exit code."""
-    from monitor.stopping import stopping
+    from monitor.process.signals import stopping
 
     with stopping() as stop:
         try:

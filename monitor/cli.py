@@ -11,15 +11,15 @@ import importlib
 import os
 import sys
 
-from monitor import logs
 from monitor.config.toml import Mistaken
+from monitor.process import logs
 
 OK, FAILED, USAGE, UNAVAILABLE, STOPPED = 0, 1, 2, 69, 130
 """Exit codes: done; done and something is wrong; called or configured wrongly; something needed is away; Ctrl-C."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("monitor.demo", "a market, a router with planted faults and the whole line, on this machine"),
-    "run": ("monitor.supervisor", "the whole line on one machine, each process restarted when it dies"),
+    "run": ("monitor.process.supervisor", "the whole line on one machine, each process restarted when it dies"),
     "listen": ("fix_ingest.listener", "FIX drop-copy sessions → journal"),
     "publish": ("fix_ingest.publisher", "journal → decoded reports on Kafka"),
     "quotes": ("monitor.feeds.play", "a quote source → blocks on Kafka"),

@@ -19,12 +19,13 @@ from typing import IO
 import structlog
 from msgspec import Struct
 
-from monitor import child, cli, jars, supervisor, topics
+from monitor import cli, jars, topics
 from monitor.config import settings
-from monitor.lockfile import held
+from monitor.process import child, supervisor
+from monitor.process.lockfile import held
+from monitor.process.signals import stopping
 from monitor.simulator import setup, source, verdict
 from monitor.simulator.setup import Stage
-from monitor.stopping import stopping
 
 log = structlog.get_logger()
 

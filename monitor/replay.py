@@ -17,18 +17,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from monitor import cli, collector, policy_file
+from monitor import cli, policy_file
 from monitor.config.toml import Mistake, Mistaken
 from monitor.engine import Engine, EngineConfig
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import files, parse, read_blocks
 from monitor.joined import Output
+from monitor.process import gc_tuning
+from monitor.process.signals import terminated
 from monitor.replaying.feeding import Feeder
 from monitor.replaying.places import STANDARD_OUTPUT, place, spare
 from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order, there
 from monitor.replaying.results import Results
 from monitor.replaying.spans import Span, strangers
-from monitor.stopping import terminated
 from monitor.wire.blocks import Block
 from rules import RULES
 
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.fix_log and not args.reports:
         sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
         return cli.USAGE
-    collector.look_seldom()
+    gc_tuning.look_seldom()
     config = EngineConfig(
         tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
     )

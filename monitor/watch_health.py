@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from monitor.outlet import Outlet
-from monitor.probe import Health
+from monitor.process.health_server import Health
 from monitor.worker import Worker
 
 STALLED_S = 30.0

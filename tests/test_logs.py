@@ -9,7 +9,7 @@ import sys
 PROGRAM = """
 import logging, threading
 import structlog
-from monitor import logs
+from monitor.process import logs
 logs.configure("watch")
 logging.getLogger("kafka.cluster").error("Metadata refresh: failed %s", "Cancelled")
 logging.getLogger("kafka.net.selector").warning("Task %r ran for 0.1s (>0.1s threshold). It is", "x")

@@ -14,10 +14,11 @@ import pytest
 from structlog.testing import capture_logs
 from waiting import free_port, until
 
-from monitor import child, cli, supervisor
-from monitor.child import Child
+from monitor import cli
 from monitor.config import settings
-from monitor.supervisor import Supervisor
+from monitor.process import child, supervisor
+from monitor.process.child import Child
+from monitor.process.supervisor import Supervisor
 
 pytestmark = pytest.mark.line
 

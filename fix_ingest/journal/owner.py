@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from monitor.lockfile import held
+from monitor.process.lockfile import held
 
 
 class JournalInUse(OSError):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor import checkup
 from monitor.config import settings
 from monitor.config.settings import Settings
+from monitor.process import health_poll
 
 POLICY = Path(__file__).with_name("demo_policy.toml")
 UP_S = 60.0
@@ -174,7 +174,7 @@ def wait_until_up(stage: Stage, stop: threading.Event, check: Callable[[], None]
 
 
 def _healthy(port: int) -> bool:
-    answer = checkup.ask(f"127.0.0.1:{port}")
+    answer = health_poll.ask(f"127.0.0.1:{port}")
     return answer is not None and answer.ok
 
 

@@ -16,7 +16,7 @@ from waiting import free_port
 
 from monitor import readback
 from monitor.config import settings
-from monitor.leash import leashed
+from monitor.process.leash import leashed
 from monitor.wire.blocks import Block, decode
 
 

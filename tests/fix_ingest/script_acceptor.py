@@ -11,8 +11,8 @@ from pathlib import Path
 
 from fix_ingest.journal import Journal
 from fix_ingest.sessions import Engine
-from monitor import logs
 from monitor.config.settings import Session
+from monitor.process import logs
 
 logs.configure("scripts")
 

@@ -26,7 +26,7 @@ from monitor import readback, topics
 from monitor.broker import Broker
 from monitor.config import settings
 from monitor.doorkeeper import Doorkeeper, envelope_of
-from monitor.leash import leashed
+from monitor.process.leash import leashed
 from monitor.wire import codec
 from monitor.wire.events import Ended, Received, ReportLine, SessionUp, Tick
 

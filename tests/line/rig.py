@@ -11,9 +11,10 @@ from pathlib import Path
 from msgspec import structs
 from waiting import free_port
 
-from monitor import readback, supervisor, topics
-from monitor.child import Child
+from monitor import readback, topics
 from monitor.config import settings
+from monitor.process import supervisor
+from monitor.process.child import Child
 from monitor.wire import codec, events
 
 SESSION = """

@@ -19,7 +19,7 @@ from alerts.receiver import Receiver
 from fix_ingest.dropcopy import sending_time
 from monitor import readback
 from monitor.config import settings
-from monitor.leash import leashed
+from monitor.process.leash import leashed
 from monitor.wire import codec, events
 from tests.fix_ingest.listening import Peer
 

@@ -14,7 +14,7 @@ from waiting import free_port, until
 
 from monitor import cli, demo
 from monitor.broker import Broker
-from monitor.leash import leashed
+from monitor.process.leash import leashed
 from monitor.simulator import setup
 
 pytestmark = pytest.mark.line

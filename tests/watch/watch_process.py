@@ -8,8 +8,9 @@ import sys
 import uvloop
 import watch_clerk
 
-from monitor import app, logs
+from monitor import app
 from monitor.config import settings
+from monitor.process import logs
 
 if __name__ == "__main__":
     logs.configure("watch")

@@ -21,10 +21,11 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from monitor import broker, checkup, child, cli, topics
-from monitor.child import Child
+from monitor import broker, cli, topics
 from monitor.config import settings
-from monitor.stopping import stopping
+from monitor.process import child, health_poll
+from monitor.process.child import Child
+from monitor.process.signals import stopping
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ class Supervisor:
         self.mistaken: str | None = None
         self.failed: str | None = None
         """What a child that misses something it needs (exit code 69) said, until it is started again."""
-        self._checkup = checkup.Checkup(min(checkup.EVERY_S, hung_s / 4), now)
+        self._checkup = health_poll.Checkup(min(health_poll.EVERY_S, hung_s / 4), now)
         self._bound_due = now() + BOUND_S
         self.add(children)
 
@@ -102,7 +103,7 @@ class Supervisor:
         run = self.runs[name]
         return child.said(run.child.log, run.log_from, lines)
 
-    def health(self, name: str) -> checkup.Answer | None:
+    def health(self, name: str) -> health_poll.Answer | None:
         """What a child said last of its health; ``None`` when it has not been heard."""
         return self._checkup.last(name)
 

@@ -13,7 +13,7 @@ from typing import IO
 
 from msgspec import Struct
 
-from monitor.leash import leashed
+from monitor.process.leash import leashed
 
 LOG_BYTES = 16 << 20
 """A log that has grown to this is moved to ``*.log.1``, in place of the one moved before."""

@@ -1,0 +1,1 @@
+"""What every process needs of the operating system: logs, signals, locks, children, health."""
