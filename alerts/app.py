@@ -26,9 +26,10 @@ from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from monitor import cli, connection
+from monitor import cli
 from monitor.config import settings
 from monitor.config.settings import Alert, Settings
+from monitor.kafka import connection
 from rules import RULES
 
 log = structlog.get_logger()

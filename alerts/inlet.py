@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from alerts.office import Received
 from monitor.config.settings import Kafka
-from monitor.connection import aiokafka_config
+from monitor.kafka.connection import aiokafka_config
 from monitor.wire import codec
 
 log = structlog.get_logger()

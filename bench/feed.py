@@ -19,8 +19,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from monitor import topics
-from monitor.broker import Broker
 from monitor.config import settings
 from monitor.feeds.lines import heard
 from monitor.feeds.meters import Meters
@@ -28,7 +26,9 @@ from monitor.feeds.outbox import Outbox
 from monitor.feeds.rounds import Round
 from monitor.feeds.source import read_blocks
 from monitor.feeds.split import Splitter
-from monitor.producer import BoundedProducer
+from monitor.kafka import topics
+from monitor.kafka.embedded.broker import Broker
+from monitor.kafka.producer import BoundedProducer
 from monitor.simulator.market import SECOND, SyntheticMarket
 from monitor.wire import codec
 from monitor.wire.blocks import encode

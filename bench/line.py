@@ -21,9 +21,9 @@ import psutil
 
 from bench import plain_faust
 from bench.line_feed import Load
-from monitor import readback, topics
-from monitor.broker import Broker
 from monitor.config import settings
+from monitor.kafka import readback, topics
+from monitor.kafka.embedded.broker import Broker
 from monitor.wire import codec
 from monitor.wire.events import LineHealth
 

@@ -21,7 +21,7 @@ import faust
 from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
-from monitor.broker import Broker
+from monitor.kafka.embedded.broker import Broker
 
 ROOT = Path(__file__).parent.parent
 FILLS_ONE_IN = 50

@@ -29,10 +29,10 @@ from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
 from monitor import cli, venue_files
 from monitor.config import settings
+from monitor.kafka.producer import BoundedProducer
 from monitor.process import gc_tuning
 from monitor.process.health_server import Health, Probe
 from monitor.process.signals import stopping
-from monitor.producer import BoundedProducer
 from monitor.wire import codec
 from monitor.wire.events import Garbled, ReportLine
 

@@ -25,15 +25,16 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 from faust.transport.drivers import aiokafka as driver
 
-from monitor import cli, connection
-from monitor.broker_config import MESSAGE_BYTES
+from monitor import cli
 from monitor.config import settings
 from monitor.config.settings import Settings
+from monitor.kafka import connection
+from monitor.kafka.embedded.properties import MESSAGE_BYTES
+from monitor.kafka.rereader import Rereader
 from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
 from monitor.partition import MakeJudge, Topic
 from monitor.process import gc_tuning
 from monitor.process.health_server import Probe
-from monitor.rereader import Rereader
 from monitor.seat import Arrival
 from monitor.watch_health import Pulse
 from monitor.watch_metrics import Meters

@@ -26,8 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("monitor.app", "the worker: joins reports with the NBBO and judges them"),
     "alert": ("alerts.app", "findings → incidents, Slack, e-mail, metrics and the desk page"),
     "replay": ("monitor.replay", "the same engine over files: executions and findings of a past day"),
-    "kafka": ("monitor.broker", "the embedded broker: Apache Kafka on loopback"),
-    "topics": ("monitor.topics", "create the topics, or say what is wrong with those that exist"),
+    "kafka": ("monitor.kafka.embedded.broker", "the embedded broker: Apache Kafka on loopback"),
+    "topics": ("monitor.kafka.topics", "create the topics, or say what is wrong with those that exist"),
     "policy": ("monitor.policy_check", "check a policy file, or print the shipped one"),
     "doctor": ("monitor.doctor", "what of the environment is missing and how to get it"),
 }

@@ -19,8 +19,10 @@ from typing import IO
 import structlog
 from msgspec import Struct
 
-from monitor import cli, jars, topics
+from monitor import cli
 from monitor.config import settings
+from monitor.kafka import topics
+from monitor.kafka.embedded import jars
 from monitor.process import child, supervisor
 from monitor.process.lockfile import held
 from monitor.process.signals import stopping

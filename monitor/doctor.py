@@ -78,7 +78,7 @@ def _compiler() -> Answer:
 
 
 def _java() -> Answer:
-    from monitor import java
+    from monitor.kafka.embedded import java
 
     try:
         found = java.find()
@@ -88,7 +88,7 @@ def _java() -> Answer:
 
 
 def _jars(config: Settings) -> Answer:
-    from monitor import jars
+    from monitor.kafka.embedded import jars
 
     cache = jars.cache_directory()
     missing = [jar for jar in jars.locked(jars.LOCK.read_text("utf-8")) if not (cache / jar.name).exists()]
@@ -130,7 +130,7 @@ def _taken(host: str, port: int) -> str | None:
 
 
 def _broker(config: Settings) -> Answer:
-    from monitor import topics
+    from monitor.kafka import topics
 
     try:
         topics.check(config.kafka)

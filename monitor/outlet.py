@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from msgspec import Struct
 
-from monitor import connection
-from monitor.broker_config import MESSAGE_BYTES
 from monitor.config import settings
+from monitor.kafka import connection
+from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.wire import codec
 
 log = structlog.get_logger()

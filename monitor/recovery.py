@@ -8,8 +8,8 @@ import structlog
 
 from monitor import checkpoint
 from monitor.checkpoint import Checkpoint, Part, UnreadableCheckpoint
+from monitor.kafka.rereader import Bounds, Record, Rereader
 from monitor.partition import Judge, MakeJudge, Partition, Position, Topic
-from monitor.rereader import Bounds, Record, Rereader
 
 log = structlog.get_logger()
 

@@ -17,9 +17,9 @@ import structlog
 from monitor import checkpoint, recovery
 from monitor.config.settings import Watch
 from monitor.doorkeeper import Headers
+from monitor.kafka.rereader import Rereader
 from monitor.outlet import Outlet, Parcel
 from monitor.partition import Judged, MakeJudge, Topic, Unreadable
-from monitor.rereader import Rereader
 from monitor.seat import QUIET_S, Arrival, Seat
 from monitor.watch_metrics import Meters
 from monitor.wire import codec

@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from monitor.broker import Broker
 from monitor.config import settings
+from monitor.kafka.embedded.broker import Broker
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
 hypothesis.settings.load_profile("any machine")
@@ -38,7 +38,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 @pytest.fixture
 def kafka(broker: Broker) -> Iterator[settings.Kafka]:
     """Settings with a prefix of the test's own, its topics made (4 partitions) and deleted at the end."""
-    from monitor import topics
+    from monitor.kafka import topics
 
     chosen = settings.Kafka(bootstrap=(broker.bootstrap,), prefix=f"t{uuid.uuid4().hex[:8]}.")
     assert topics.ensure(chosen) == []

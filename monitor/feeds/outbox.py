@@ -15,7 +15,7 @@ _WAIT_S = 0.2
 
 
 class Sends(Protocol):
-    """What is needed of a producer (see `monitor.producer.BoundedProducer`)."""
+    """What is needed of a producer (see `monitor.kafka.producer.BoundedProducer`)."""
 
     def send(self, topic: str, partition: int, value: bytes, headers: Headers, token: int) -> None:
         """Send behind everything sent before."""

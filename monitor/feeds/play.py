@@ -34,9 +34,9 @@ from monitor.feeds.outbox import Outbox
 from monitor.feeds.position import Position, Standing, resumed
 from monitor.feeds.rounds import Round, by_rows, by_time
 from monitor.feeds.split import Splitter
+from monitor.kafka.producer import BoundedProducer
 from monitor.process.health_server import Health, Probe
 from monitor.process.signals import stopping
-from monitor.producer import BoundedProducer
 from monitor.wire import codec
 
 log = structlog.get_logger()

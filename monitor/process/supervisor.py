@@ -21,8 +21,10 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from monitor import broker, cli, topics
+from monitor import cli
 from monitor.config import settings
+from monitor.kafka import topics
+from monitor.kafka.embedded import broker
 from monitor.process import child, health_poll
 from monitor.process.child import Child
 from monitor.process.signals import stopping

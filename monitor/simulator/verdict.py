@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from monitor import readback
 from monitor.config import settings
+from monitor.kafka import readback
 from monitor.simulator.router import RULE_OF, Planted
 from monitor.wire import codec, events
 

@@ -25,9 +25,9 @@ from alerts.incidents import entry_of
 from alerts.inlet import Inlet
 from alerts.ledger import Ledger
 from alerts.receiver import Receiver
-from monitor import topics
-from monitor.broker import Broker
 from monitor.config import settings
+from monitor.kafka import topics
+from monitor.kafka.embedded.broker import Broker
 
 pytestmark = pytest.mark.line
 

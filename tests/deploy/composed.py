@@ -23,8 +23,8 @@ from typing import Any
 import yaml
 
 from fix_ingest.dropcopy import DropCopySource
-from monitor.broker import Broker
 from monitor.config import settings
+from monitor.kafka.embedded.broker import Broker
 from monitor.simulator import router
 from monitor.simulator.market import SyntheticMarket
 

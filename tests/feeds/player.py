@@ -14,8 +14,8 @@ from typing import Any
 
 from waiting import free_port
 
-from monitor import readback
 from monitor.config import settings
+from monitor.kafka import readback
 from monitor.process.leash import leashed
 from monitor.wire.blocks import Block, decode
 

@@ -11,10 +11,10 @@ import pytest
 from player import Player, as_content, quotes
 from waiting import free_port, until
 
-from monitor import readback, topics
-from monitor.broker import Broker
 from monitor.config import settings
 from monitor.feeds.source import read_blocks
+from monitor.kafka import readback, topics
+from monitor.kafka.embedded.broker import Broker
 from monitor.simulator.market import SyntheticMarket
 from monitor.wire.blocks import Block
 from monitor.wire.codec import partition_of

@@ -14,9 +14,10 @@ import psutil
 import pytest
 from waiting import until
 
-from monitor import jars, topics
-from monitor.broker import Broker, BrokerFailed
 from monitor.config import settings
+from monitor.kafka import topics
+from monitor.kafka.embedded import jars
+from monitor.kafka.embedded.broker import Broker, BrokerFailed
 
 pytestmark = pytest.mark.line
 

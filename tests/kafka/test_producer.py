@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaConsumer
 from safe_broker import PASSWORD, SafeBroker, certificate
 from waiting import free_port, until
 
-from monitor import readback, topics
-from monitor.broker import Broker
 from monitor.config import settings
 from monitor.config.toml import Mistaken
-from monitor.connection import aiokafka_config
-from monitor.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
+from monitor.kafka import readback, topics
+from monitor.kafka.connection import aiokafka_config
+from monitor.kafka.embedded.broker import Broker
+from monitor.kafka.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
 from monitor.wire import codec
 
 pytestmark = pytest.mark.line

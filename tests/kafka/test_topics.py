@@ -13,9 +13,9 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from waiting import free_port, until
 
-from monitor import readback, topics
-from monitor.broker import Broker
 from monitor.config import settings
+from monitor.kafka import readback, topics
+from monitor.kafka.embedded.broker import Broker
 
 pytestmark = pytest.mark.line
 

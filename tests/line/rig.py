@@ -11,8 +11,8 @@ from pathlib import Path
 from msgspec import structs
 from waiting import free_port
 
-from monitor import readback, topics
 from monitor.config import settings
+from monitor.kafka import readback, topics
 from monitor.process import supervisor
 from monitor.process.child import Child
 from monitor.wire import codec, events

@@ -17,8 +17,8 @@ from waiting import free_port, until
 
 from alerts.receiver import Receiver
 from fix_ingest.dropcopy import sending_time
-from monitor import readback
 from monitor.config import settings
+from monitor.kafka import readback
 from monitor.process.leash import leashed
 from monitor.wire import codec, events
 from tests.fix_ingest.listening import Peer

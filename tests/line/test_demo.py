@@ -13,7 +13,7 @@ from kafka import KafkaConsumer
 from waiting import free_port, until
 
 from monitor import cli, demo
-from monitor.broker import Broker
+from monitor.kafka.embedded.broker import Broker
 from monitor.process.leash import leashed
 from monitor.simulator import setup
 

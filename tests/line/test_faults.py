@@ -18,7 +18,7 @@ from waiting import free_port, until
 
 from alerts.receiver import Receiver
 from fix_ingest.journal import read_all
-from monitor.broker import Broker
+from monitor.kafka.embedded.broker import Broker
 from monitor.wire import codec, events
 from tests.fix_ingest.listening import Peer
 from tests.line.stage import SECRETS, Stage, fill, now, order, report

@@ -14,7 +14,7 @@ from waiting import until
 
 from fix_ingest.dropcopy import DropCopySource
 from monitor import cli
-from monitor.broker import Broker
+from monitor.kafka.embedded.broker import Broker
 from monitor.simulator import router
 from monitor.simulator.fixtext import price_text
 from monitor.simulator.market import SyntheticMarket

@@ -17,10 +17,11 @@ from waiting import until
 from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings
 
-from monitor import checkpoint, judging, readback, topics
-from monitor.broker_config import MESSAGE_BYTES
+from monitor import checkpoint, judging
 from monitor.config import settings
 from monitor.config.settings import Watch
+from monitor.kafka import readback, topics
+from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.wire import codec
 
 pytestmark = pytest.mark.line

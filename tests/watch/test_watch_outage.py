@@ -14,10 +14,11 @@ import watch_feed
 from waiting import until
 from watch_line import Watcher, executions, findings
 
-from monitor import judging, topics
-from monitor.broker import Broker
+from monitor import judging
 from monitor.config import settings
 from monitor.config.settings import Watch
+from monitor.kafka import topics
+from monitor.kafka.embedded.broker import Broker
 
 pytestmark = pytest.mark.line
 AWAY_S = float(os.environ.get("SORWATCH_TEST_AWAY_S", "15"))

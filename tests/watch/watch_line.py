@@ -11,8 +11,8 @@ from pathlib import Path
 
 from waiting import until
 
-from monitor import readback
 from monitor.config import settings
+from monitor.kafka import readback
 from monitor.wire import codec
 from monitor.wire.events import Execution, Finding
 

@@ -13,9 +13,10 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
-from monitor import cli, connection
-from monitor.broker_config import MESSAGE_BYTES
+from monitor import cli
 from monitor.config import settings
+from monitor.kafka import connection
+from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.wire import codec
 
 Unavailable = connection.Unavailable

@@ -10,8 +10,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 from msgspec import Struct
 
-from monitor import connection
 from monitor.config import settings
+from monitor.kafka import connection
 from monitor.wire import codec
 
 SILENT_S = 20.0

@@ -21,9 +21,9 @@ from kafka.errors import AuthorizationError, KafkaError
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
-from monitor.broker_config import MESSAGE_BYTES
 from monitor.config import settings
-from monitor.connection import Unavailable, aiokafka_config, client_config, reach, refused
+from monitor.kafka.connection import Unavailable, aiokafka_config, client_config, reach, refused
+from monitor.kafka.embedded.properties import MESSAGE_BYTES
 
 __all__ = ["BoundedProducer", "ProducerState", "TooLarge", "Unavailable", "aiokafka_config", "client_config"]
 

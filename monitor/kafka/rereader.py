@@ -8,8 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct
 
-from monitor import connection
 from monitor.config import settings
+from monitor.kafka import connection
 from monitor.wire import codec
 
 

@@ -23,9 +23,10 @@ from typing import IO
 
 import structlog
 
-from monitor import broker_config, cli, jars, java
-from monitor.broker_config import HOST
+from monitor import cli
 from monitor.config import settings
+from monitor.kafka.embedded import jars, java, properties
+from monitor.kafka.embedded.properties import HOST
 from monitor.process.leash import leashed
 from monitor.process.lockfile import held
 
@@ -164,9 +165,9 @@ class Broker:
         return [str(runtime), *_JVM, config, "-cp", os.pathsep.join(map(str, paths))]
 
     def _configure(self) -> None:
-        text = broker_config.properties(self.directory / "data", self.port, _free_port(), self._extra)
+        text = properties.properties(self.directory / "data", self.port, _free_port(), self._extra)
         (self.directory / "server.properties").write_text(text, "utf-8")
-        (self.directory / "log4j2.xml").write_text(broker_config.logging_config(self.log_file), "utf-8")
+        (self.directory / "log4j2.xml").write_text(properties.logging_config(self.log_file), "utf-8")
 
     def _format(self, command: list[str]) -> None:
         if (self.directory / "data" / "meta.properties").exists():

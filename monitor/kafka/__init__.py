@@ -1,0 +1,1 @@
+"""Connections to Kafka: settings of the clients, topics, the producer of threads, readers of ranges."""
