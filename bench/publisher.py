@@ -16,12 +16,12 @@ from fix_ingest.journal import Journal, Reader
 from fix_ingest.outbound import Clock, Outbound
 from fix_ingest.position import Scribe
 from fix_ingest.pruning import Pruner
-from monitor import venue_files
 from monitor.config import settings
 from monitor.kafka import topics
 from monitor.kafka.embedded.broker import Broker
 from monitor.kafka.producer import BoundedProducer
 from monitor.process import gc_tuning
+from monitor.venues import shipped
 from monitor.wire import codec
 
 REPORTS = 60_000
@@ -74,7 +74,7 @@ def fill(directory: Path) -> None:
 
 
 def decoder() -> Decoder:
-    return Decoder("dropcopy", {}, venue_files.shipped())
+    return Decoder("dropcopy", {}, shipped.shipped())
 
 
 def decoded(directory: Path) -> list[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ from fix_ingest.habits import OTHERS, Habits
 from fix_ingest.lineage import Lineage
 from fix_ingest.message import Broken, Message, parse, shown, text_of
 from fix_ingest.record import Record
-from monitor.venues import Venues
+from monitor.venues.table import Venues
 from monitor.wire.events import (
     Gap,
     GapFilled,

@@ -12,7 +12,7 @@ from fix_ingest.lineage import Chains, Known
 from fix_ingest.message import Message, shown
 from fix_ingest.record import Record
 from fix_ingest.values import price, quantity, time_ns, whole
-from monitor.venues import Venues
+from monitor.venues.table import Venues
 from monitor.wire.events import Side
 
 T = TypeVar("T")

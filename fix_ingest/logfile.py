@@ -21,8 +21,8 @@ from fix_ingest.logshapes import is_remark, messages
 from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
 from fix_ingest.values import time_ns, whole
-from monitor.venue_files import shipped
-from monitor.venues import Venues
+from monitor.venues.shipped import shipped
+from monitor.venues.table import Venues
 from monitor.wire.events import Garbled, ReportLine
 
 NAMED = 1_000

@@ -27,12 +27,13 @@ from fix_ingest.position import Saved, Scribe
 from fix_ingest.pruning import Pruner
 from fix_ingest.publish_metrics import Meter
 from fix_ingest.record import Record
-from monitor import cli, venue_files
+from monitor import cli
 from monitor.config import settings
 from monitor.kafka.producer import BoundedProducer
 from monitor.process import gc_tuning
 from monitor.process.health_server import Health, Probe
 from monitor.process.signals import stopping
+from monitor.venues import shipped
 from monitor.wire import codec
 from monitor.wire.events import Garbled, ReportLine
 
@@ -253,7 +254,7 @@ def assemble(chosen: settings.Settings) -> Publisher:
     """The publisher that goes on where the last one stopped; raises `Mistaken`."""
     source, partitions = chosen.listen.source, chosen.kafka.partitions
     journal, path = chosen.directory("journal"), chosen.directory("publish") / "position"
-    decoder = Decoder(source, dialects.for_sessions(chosen.listen.session), venue_files.shipped())
+    decoder = Decoder(source, dialects.for_sessions(chosen.listen.session), shipped.shipped())
     clock = Clock(chosen.publish.clock, source, [session.name for session in chosen.listen.session])
     saved = position.load(path, source, partitions, journal)
     if saved is not None:

@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from monitor.orders import Fill, Order
-from monitor.venue_files import shipped
-from monitor.venues import Resolution
+from monitor.venues.shipped import shipped
+from monitor.venues.table import Resolution
 from monitor.wire.events import Busted, Certainty, Corrected, Filled, Routed
 from rules.rule import Answers, Example, Observation, Rule, Verdict
 

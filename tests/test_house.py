@@ -50,7 +50,7 @@ PURE = {
     "monitor/partition.py",
     "monitor/simulator/market.py",
     "monitor/simulator/router.py",
-    "monitor/venues.py",
+    "monitor/venues/table.py",
     "fix_ingest/record.py",
     "fix_ingest/segment.py",
     "fix_ingest/dropcopy/outgoing.py",

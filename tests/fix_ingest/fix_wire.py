@@ -11,7 +11,7 @@ from fix_ingest.dialect import Dialect
 from fix_ingest.dialects import load
 from fix_ingest.message import checksum
 from fix_ingest.record import Record, RecordKind
-from monitor.venue_files import shipped
+from monitor.venues.shipped import shipped
 from monitor.wire.events import Garbled, ReportLine
 
 SEEN = 1_793_716_200_500_000_000

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.toml import Mistaken
-from monitor.venue_files import official, shipped
-from monitor.venues import Venues
+from monitor.venues.shipped import official, shipped
+from monitor.venues.table import Venues
 
 NOW = 1_793_716_200_000_000_000  # 2026-11-03
 IN_2013 = 1_381_190_400_000_000_000  # 2013-10-08

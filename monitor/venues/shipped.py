@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.venues import Venues
+from monitor.venues.table import Venues
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Which venue a code means: ISO 10383 MICs and the dated letters of the tapes."""
