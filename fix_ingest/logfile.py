@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from msgspec import Struct, field
 
-from fix_ingest.archives import DAMAGED, texts
 from fix_ingest.decode import Decoder
 from fix_ingest.dialect import Dialect
 from fix_ingest.logorder import Sent, in_order
@@ -21,6 +20,7 @@ from fix_ingest.logshapes import is_remark, messages
 from fix_ingest.message import frame_fault, text_of
 from fix_ingest.record import Record
 from fix_ingest.values import time_ns, whole
+from monitor.files.archives import DAMAGED, texts
 from monitor.venues.shipped import shipped
 from monitor.venues.table import Venues
 from monitor.wire.events import Garbled, ReportLine

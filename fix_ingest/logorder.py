@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from fix_ingest import runs
+from monitor.files import external_sort
 
 RUN = 100_000
 """Messages sorted at once; more are sorted in runs on disk and merged."""
@@ -37,7 +37,7 @@ class Sent(Struct, frozen=True, array_like=True):
 
 def in_order(messages: Iterable[Sent], run: int = RUN) -> Iterator[Sent]:
     """By time; those of the same instant as they stand, but each sender's by sequence number."""
-    for _, instant in groupby(runs.in_order(messages, _BY_TIME, Sent, run), key=attrgetter("at")):
+    for _, instant in groupby(external_sort.in_order(messages, _BY_TIME, Sent, run), key=attrgetter("at")):
         yield from _by_number(list(instant))
 
 

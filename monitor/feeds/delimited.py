@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds.complaints import Complaints
-from monitor.feeds.packed import DAMAGED, ZIP, unpacked
+from monitor.files.compression import DAMAGED, ZIP, unpacked
 from monitor.wire.blocks import Column
 
 PIECE = 4 << 20

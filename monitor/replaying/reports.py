@@ -11,10 +11,11 @@ from functools import partial
 import msgspec
 from msgspec import Struct, field
 
-from fix_ingest import dialects, runs
-from fix_ingest.archives import DAMAGED, check, texts
+from fix_ingest import dialects
 from fix_ingest.logfile import LogReader
 from monitor.config.toml import Mistaken, Several
+from monitor.files import external_sort
+from monitor.files.archives import DAMAGED, check, texts
 from monitor.wire.events import Ended, OrderKind, ReportLine, SessionKind, Tick
 
 LOG_SOURCE = "fix-log"
@@ -101,7 +102,7 @@ def from_logs(paths: Sequence[str], dialect: str, reading: Reading) -> Iterator[
 
 def in_order(events: Iterable[Happening], run: int = RUN) -> Iterator[Happening]:
     """The events by (time, source, number, part), in the memory of one run."""
-    return runs.in_order(events, _order, Happening, run)
+    return external_sort.in_order(events, _order, Happening, run)
 
 
 def _order(event: Happening) -> tuple[int, str, int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds.packed import DAMAGED, ZIP, unpacked
+from monitor.files.compression import DAMAGED, ZIP, unpacked
 
 __all__ = ["DAMAGED", "check", "texts"]
 

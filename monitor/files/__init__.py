@@ -1,0 +1,1 @@
+"""Files as they come: compressed, in archives, larger than memory."""
