@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from monitor.book import Book
+from monitor.engine.quote_book import Book
 from monitor.wire.blocks import Block
 
 MS = 1_000_000

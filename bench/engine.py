@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.engine import Engine, EngineConfig
+from monitor.engine.engine import Engine, EngineConfig
 from monitor.policy_file import load
 from monitor.process import gc_tuning
 from monitor.wire import codec

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.line_feed import SLOT_NS, Load, Share, shares_of
 from monitor import checkpoint
-from monitor.engine import Engine, EngineConfig
+from monitor.engine.engine import Engine, EngineConfig
 from monitor.partition import Partition, Position
 from monitor.policy_file import load as load_policy
 from monitor.process import gc_tuning

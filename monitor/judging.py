@@ -5,9 +5,9 @@ from __future__ import annotations
 from monitor import policy_file
 from monitor.checkpoint import UnreadableCheckpoint
 from monitor.config.settings import Watch
-from monitor.engine import Engine, EngineConfig
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.snapshot import UnreadableSnapshot
 from monitor.partition import MakeJudge
-from monitor.snapshot import UnreadableSnapshot
 from rules import RULES
 
 

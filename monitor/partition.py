@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from monitor.checkpoint import Checkpoint
 from monitor.doorkeeper import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
-from monitor.joined import Note
+from monitor.engine.joined import Note
 from monitor.wire import blocks, codec
 from monitor.wire.blocks import Block
 from monitor.wire.events import Execution, Finding, LineHealth, ReportLine
@@ -35,7 +35,7 @@ class Judged(Protocol):
 
 
 class Judge(Protocol):
-    """What a partition needs of the engine (`monitor.engine.Engine`)."""
+    """What a partition needs of the engine (`monitor.engine.engine.Engine`)."""
 
     @property
     def counts(self) -> Mapping[str, int]:

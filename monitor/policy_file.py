@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.policy import Policy, parse
+from monitor.engine.policy import Policy, parse
 from rules import RULES
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 from monitor import cli, policy_file
 from monitor.config.toml import Mistake, Mistaken
-from monitor.engine import Engine, EngineConfig
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.joined import Output
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import files, parse, read_blocks
-from monitor.joined import Output
 from monitor.process import gc_tuning
 from monitor.process.signals import terminated
 from monitor.replaying.feeding import Feeder

@@ -13,13 +13,13 @@ from typing import Any
 
 import msgspec
 
-from monitor import tape
 from monitor.docstrings import field_docstrings
+from monitor.engine import tape
+from monitor.engine.examples import findings_of
+from monitor.engine.rule import Example, Rule
 from monitor.wire.events import Finding
+from monitor.wire.formats import dollars, duration
 from rules import RULES
-from rules.examples import findings_of
-from rules.rule import Example, Rule
-from rules.words import dollars, duration
 
 ROOT = Path(__file__).parent.parent / "docs" / "rules"
 
@@ -57,7 +57,7 @@ def page(rule: Rule) -> str:
         f"Set in the policy under `[[rules.{rule.name}]]`; these are the rule's own defaults.",
         _limits(rule),
         "## Examples",
-        "Times are of one day, `+` is after the line before; the notation is that of `monitor/tape.py`.",
+        "Times are of one day, `+` is after the line before; the notation is that of `monitor/engine/tape.py`.",
         *(_example(rule, example) for example in rule.examples),
     ]
     return "\n\n".join(parts) + "\n"

@@ -8,12 +8,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor import certainty, quality
-from monitor.certainty import Judged
-from monitor.orders import Fill, Moment, Order
+from monitor.engine import certainty, quality
+from monitor.engine.certainty import Judged
+from monitor.engine.orders import Fill, Moment, Order
+from monitor.engine.rule import Answers, Example, Observation, Rule, Verdict
 from monitor.wire.events import Corrected, Filled, Quote, Side
-from rules.rule import Answers, Example, Observation, Rule, Verdict
-from rules.words import dollars, nano
+from monitor.wire.formats import dollars, nano
 
 Evidence = dict[str, int | float | str | bool | None]
 

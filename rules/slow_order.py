@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from monitor import certainty
-from monitor.orders import NOTHING, Moment, Order, class_of, executed
+from monitor.engine import certainty
+from monitor.engine.orders import NOTHING, Moment, Order, class_of, executed
+from monitor.engine.rule import Alarm, Answers, Example, Observation, Rule, Verdict
 from monitor.wire.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Report, Routed
-from rules.rule import Alarm, Answers, Example, Observation, Rule, Verdict
-from rules.words import duration
+from monitor.wire.formats import duration
 
 Milliseconds = Annotated[float, Meta(gt=0)]
 Timed = Literal["market", "marketable", "resting", "unknown", "ioc", "fok"]

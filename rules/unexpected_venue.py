@@ -8,11 +8,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor.orders import Fill, Order
+from monitor.engine.orders import Fill, Order
+from monitor.engine.rule import Answers, Example, Observation, Rule, Verdict
 from monitor.venues.shipped import shipped
 from monitor.venues.table import Resolution
 from monitor.wire.events import Busted, Certainty, Corrected, Filled, Routed
-from rules.rule import Answers, Example, Observation, Rule, Verdict
 
 OFF_EXCHANGE = "TRF"
 """Declares prints through a FINRA trade reporting facility, whatever its code."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from monitor.engine import Engine
-from monitor.joined import Output
+from monitor.engine.engine import Engine
+from monitor.engine.joined import Output
 from monitor.replaying.reports import Happening
 from monitor.wire.blocks import Block
 from monitor.wire.events import Ended, Tick

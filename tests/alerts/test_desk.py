@@ -32,7 +32,7 @@ from alerts.outbox import Outbox
 from alerts.render import RuleNote
 from monitor import policy_file
 from monitor.config.settings import Alert, Kafka, Link
-from monitor.engine import Engine, EngineConfig
+from monitor.engine.engine import Engine, EngineConfig
 from monitor.wire import codec
 from rules import RULES
 

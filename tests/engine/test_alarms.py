@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from monitor.alarms import Alarms
+from monitor.engine.deadlines import Alarms
 
 times = st.integers(0, 1 << 30)
 

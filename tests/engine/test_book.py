@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.book import Book, quote_of
-from monitor.orders import Window
+from monitor.engine.orders import Window
+from monitor.engine.quote_book import Book, quote_of
 from monitor.wire.blocks import ABSENT, Block
 from tests.engine.worlds import Row, block, seeded
 

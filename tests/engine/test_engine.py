@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.engine import Engine, EngineConfig
-from monitor.snapshot import UnreadableSnapshot
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.snapshot import UnreadableSnapshot
 from monitor.wire.blocks import Block
 from monitor.wire.events import Acked, Ended, Filled, Gap, Received, ReportLine, Routed, SessionDown, Tick
 from rules import RULES

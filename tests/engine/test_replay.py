@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor import cli, tape
+from monitor import cli
+from monitor.engine import tape
 from monitor.replaying.reports import in_order
 from monitor.wire import codec
 from monitor.wire.events import Filled

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from monitor import tape
-from monitor.engine import Engine, EngineConfig
-from monitor.joined import Output
-from monitor.orders import Order
+from monitor.engine import tape
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.joined import Output
+from monitor.engine.orders import Order
 from monitor.wire.events import Execution, Finding
 from rules import RULES
 from tests.engine.worlds import POLICY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor import tape
+from monitor.engine import tape
 from monitor.wire.blocks import ABSENT
 from monitor.wire.events import Filled, Received
 

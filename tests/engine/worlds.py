@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from monitor.engine import Engine, EngineConfig
-from monitor.joined import Output
-from monitor.policy import Policy
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.joined import Output
+from monitor.engine.policy import Policy
 from monitor.policy_file import load
 from monitor.wire.blocks import ABSENT, Block
 from monitor.wire.events import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.certainty import beyond, budget, hop, margin, unusable
-from monitor.orders import Window
+from monitor.engine.certainty import beyond, budget, hop, margin, unusable
+from monitor.engine.orders import Window
 from monitor.wire.events import Quote, QuoteState
 
 MS = 1_000_000

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.quality import UNSCORED, Scores, effective_spread, eq_of, price_improvement, score
+from monitor.engine.quality import UNSCORED, Scores, effective_spread, eq_of, price_improvement, score
 from monitor.wire.events import Quote, QuoteState, Side
 
 

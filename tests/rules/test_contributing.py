@@ -6,8 +6,8 @@ import re
 import types
 from pathlib import Path
 
-from rules.examples import findings_of, shown
-from rules.rule import Rule
+from monitor.engine.examples import findings_of, shown
+from monitor.engine.rule import Rule
 
 PAGE = Path(__file__).parent.parent.parent / "CONTRIBUTING.md"
 

@@ -10,14 +10,14 @@ from itertools import count
 import pytest
 from msgspec import Struct
 
-from monitor import tape
 from monitor.docstrings import field_docstrings
-from monitor.engine import Engine, EngineConfig
+from monitor.engine import tape
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.examples import findings_of, policy_of, shown
+from monitor.engine.rule import Example, Rule
 from monitor.wire.blocks import Block
 from monitor.wire.events import Busted, Filled, Finding, ReportLine, Tick
 from rules import RULES
-from rules.examples import findings_of, policy_of, shown
-from rules.rule import Example, Rule
 
 EXAMPLES = [(rule, example) for rule in RULES for example in rule.examples]
 EXAMPLE_IDS = [f"{rule.name}: {example.name}" for rule, example in EXAMPLES]

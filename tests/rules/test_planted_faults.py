@@ -10,9 +10,9 @@ import pytest
 
 from fix_ingest import dialects
 from fix_ingest.logfile import LogReader
-from monitor.engine import Engine, EngineConfig
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.policy import parse
 from monitor.feeds.table import Table
-from monitor.policy import parse
 from monitor.simulator import router
 from monitor.simulator.fixtext import fix_time
 from monitor.simulator.market import SyntheticMarket

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from monitor import tape
-from monitor.engine import Engine, EngineConfig
+from monitor.engine import tape
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.examples import policy_of, shown
 from monitor.wire.blocks import Block
 from monitor.wire.events import Finding, Tick
 from rules import poor_fill
-from rules.examples import policy_of, shown
 
 OPEN = "09:30:00 quote IBM 100.00x100.02\n"
 CENT = 10_000_000

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pytest
 from lean_tape import TRADE, lines
 
-from monitor import policy_file, tape
-from monitor.engine import Engine, EngineConfig
+from monitor import policy_file
+from monitor.engine import tape
+from monitor.engine.engine import Engine, EngineConfig
 from monitor.feeds.source import read_blocks
 from monitor.wire.events import Filled, Finding, Received, ReportLine
 from rules import RULES

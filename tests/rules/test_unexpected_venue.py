@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from monitor import tape
-from monitor.policy import parse
+from monitor.engine import tape
+from monitor.engine.examples import CLOCKS, policy_of, shown
+from monitor.engine.policy import parse
 from monitor.wire.events import Finding
 from rules import unexpected_venue
-from rules.examples import CLOCKS, policy_of, shown
 from rules.unexpected_venue import Limits, place
 
 OPEN = "09:30:00 quote IBM 100.00x100.02\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.words import dollars, duration, nano
+from monitor.wire.formats import dollars, duration, nano
 
 
 @pytest.mark.parametrize(

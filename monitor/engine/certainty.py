@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from monitor.orders import Window
+from monitor.engine.orders import Window
 from monitor.wire.events import Certainty, Quote, Side
 
 ANY_CLOCK = "*"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor import tape
-from monitor.engine import EngineConfig
-from monitor.policy import Policy, parse
+from monitor.engine import tape
+from monitor.engine.engine import EngineConfig
+from monitor.engine.policy import Policy, parse
+from monitor.engine.rule import Example, Rule
 from monitor.wire.events import Finding
-from rules.rule import Example, Rule
 
 CLOCKS = """
 version = "example"

@@ -13,14 +13,14 @@ from typing import get_args
 
 from msgspec import structs
 
-from monitor.alarms import Alarms
-from monitor.findings import finding_of, limit_of
-from monitor.joined import Joined, Output
-from monitor.ledger import Family, Ledger, Told
-from monitor.orders import Fill, Order
-from monitor.policy import Authority, Periods, Policy
+from monitor.engine.deadlines import Alarms
+from monitor.engine.families import Family, Ledger, Told
+from monitor.engine.findings import finding_of, limit_of
+from monitor.engine.joined import Joined, Output
+from monitor.engine.orders import Fill, Order
+from monitor.engine.policy import Authority, Periods, Policy
+from monitor.engine.rule import Alarm, Observation, Rule, Verdict
 from monitor.wire.events import Execution, FindingState, OrderKind, Tie
-from rules.rule import Alarm, Observation, Rule, Verdict
 
 Heard = Callable[[Order, int], str | None]
 """Why silence about an order up to a time proves nothing; ``None`` when it does."""

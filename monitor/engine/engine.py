@@ -16,20 +16,20 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor import snapshot
-from monitor.book import NO_QUOTE, Book, quote_of
-from monitor.certainty import budget
-from monitor.joined import Joined
-from monitor.joined import Output as Output
-from monitor.ledger import Ledger
-from monitor.orders import Order
-from monitor.policy import Policy
-from monitor.sequencer import Held, Sequencer
-from monitor.sessions import Sessions
-from monitor.stories import Stories
+from monitor.engine import snapshot
+from monitor.engine.certainty import budget
+from monitor.engine.families import Ledger
+from monitor.engine.fix_sessions import Sessions
+from monitor.engine.joined import Joined
+from monitor.engine.joined import Output as Output
+from monitor.engine.order_state import Stories
+from monitor.engine.orders import Order
+from monitor.engine.policy import Policy
+from monitor.engine.quote_book import NO_QUOTE, Book, quote_of
+from monitor.engine.rule import Rule
+from monitor.engine.sequencer import Held, Sequencer
 from monitor.wire.blocks import Block
 from monitor.wire.events import Ended, Filled, OrderKind, Received, ReportLine, SessionEvent, Tick, Tie
-from rules.rule import Rule
 
 QUOTE_CLOCK = "quotes"
 """Names the quotes' clock among the policy's budgets."""
@@ -204,7 +204,7 @@ class Engine:
 
     @classmethod
     def restore(cls, data: bytes, policy: Policy, rules: Sequence[Rule], config: EngineConfig) -> Engine:
-        """An engine that goes on where `snapshot` left off; raises `monitor.snapshot.UnreadableSnapshot`."""
+        """An engine that goes on where `snapshot` left off; raises `monitor.engine.snapshot.UnreadableSnapshot`."""
         engine = cls(policy, rules, config)
         snapshot.decode(data, engine)
         return engine

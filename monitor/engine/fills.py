@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from monitor.joined import Joined
-from monitor.ledger import Family, credit
-from monitor.orders import Fill, Moment, Order, complete, executed
+from monitor.engine.families import Family, credit
+from monitor.engine.joined import Joined
+from monitor.engine.orders import Fill, Moment, Order, complete, executed
 from monitor.wire.events import Filled
 
 

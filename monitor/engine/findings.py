@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from monitor.ledger import Family, Told
-from monitor.orders import Fill, Moment, Order
-from monitor.policy import Authority
-from monitor.quality import UNSCORED, score
+from monitor.engine.families import Family, Told
+from monitor.engine.orders import Fill, Moment, Order
+from monitor.engine.policy import Authority
+from monitor.engine.quality import UNSCORED, score
+from monitor.engine.rule import Rule, Verdict
 from monitor.wire.events import DAY_NS, Execution, Finding, FindingState, Limit, Quote, Step, Tie
-from rules.rule import Rule, Verdict
 
 STEPS_MOST = 50
 """Steps of one order told with a finding: the first fills of very many stand for the rest."""

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from monitor.orders import Fill, Order
-from monitor.orders import Window as Window
+from monitor.engine.orders import Fill, Order
+from monitor.engine.orders import Window as Window
 from monitor.wire.events import Certainty, Execution, OrderKind, Quote, Report, Severity
 
 

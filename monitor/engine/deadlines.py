@@ -17,7 +17,7 @@ _STRETCH_BITS = 26
 
 
 class Bearer(Protocol):
-    """Who bears alarms (`monitor.ledger.Family`)."""
+    """Who bears alarms (`monitor.engine.families.Family`)."""
 
     symbol: str
     alarms: dict[str, int]

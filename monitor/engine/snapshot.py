@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct, structs
 
-from monitor.joined import Joined
-from monitor.sequencer import Source
-from monitor.sessions import Sessions
+from monitor.engine.fix_sessions import Sessions
+from monitor.engine.joined import Joined
+from monitor.engine.sequencer import Source
 from monitor.wire.events import OrderKind, SessionKind
 
 if TYPE_CHECKING:
-    from monitor.engine import Engine
+    from monitor.engine.engine import Engine
 
 FORM = 2
 """Version of the state; raised with every change of what is kept."""

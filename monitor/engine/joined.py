@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from monitor.orders import Window
+from monitor.engine.orders import Window
 from monitor.wire.events import Execution, Finding, OrderKind, Quote
 
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from monitor.orders import Window
-from monitor.waiting import ASK, BID, FIELDS, TIME, Edge, Slots, Table, Waiting
+from monitor.engine.orders import Window
+from monitor.engine.pending_rows import ASK, BID, FIELDS, TIME, Edge, Slots, Table, Waiting
 from monitor.wire.blocks import ABSENT, Block, Column
 from monitor.wire.events import Quote, QuoteState
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor import amendments, fills
-from monitor.amendments import Parked
-from monitor.findings import execution_of
-from monitor.joined import Joined, Note, Output
-from monitor.ledger import Family, Ledger
-from monitor.orders import Fill, Moment, Order, names_another, same_fill, tell
-from monitor.policy import Policy
-from monitor.verdicts import Verdicts
+from monitor.engine import amendments, fills
+from monitor.engine.amendments import Parked
+from monitor.engine.families import Family, Ledger
+from monitor.engine.findings import execution_of
+from monitor.engine.joined import Joined, Note, Output
+from monitor.engine.orders import Fill, Moment, Order, names_another, same_fill, tell
+from monitor.engine.policy import Policy
+from monitor.engine.rule import Rule
+from monitor.engine.verdicts import Verdicts
 from monitor.wire.events import Busted, Corrected, Filled, OrderKind, Received, Tie
-from rules.rule import Rule
 
 
 class Stories:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from monitor.joined import Joined
-from monitor.ledger import Family, credit
-from monitor.orders import Fill, Order, complete, executed, reopen
+from monitor.engine.families import Family, credit
+from monitor.engine.joined import Joined
+from monitor.engine.orders import Fill, Order, complete, executed, reopen
 from monitor.wire.events import Busted, Corrected
 
 PARKED_MOST = 10_000

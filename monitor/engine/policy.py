@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from monitor.certainty import ANY_CLOCK
 from monitor.config.toml import Located, Mistake, Mistaken, Path
+from monitor.engine.certainty import ANY_CLOCK
+from monitor.engine.rule import Rule
 from monitor.wire.events import DAY_NS
-from rules.rule import Rule
 
 Text = Annotated[str, Meta(min_length=1)]
 Milliseconds = Annotated[float, Meta(ge=0)]

@@ -28,12 +28,12 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from monitor.engine import Engine, EngineConfig
-from monitor.joined import Output
-from monitor.policy import Policy
+from monitor.engine.engine import Engine, EngineConfig
+from monitor.engine.joined import Output
+from monitor.engine.policy import Policy
+from monitor.engine.rule import Rule
 from monitor.wire.blocks import ABSENT, Block, Column
 from monitor.wire.events import Finding, ReportLine, Tick
-from rules.rule import Rule
 
 DAY = 1_780_272_000 * 1_000_000_000
 """Midnight UTC of 1 June 2026, the day of every tape."""

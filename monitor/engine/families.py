@@ -14,9 +14,9 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct, field
 
-from monitor.orders import NOTHING, Order, executed
+from monitor.engine.orders import NOTHING, Order, executed
+from monitor.engine.rule import Verdict
 from monitor.wire.events import Limit, OrderKind
-from rules.rule import Verdict
 
 NEVER_QUEUED = 0
 FLAGGED_LONGER = 4
