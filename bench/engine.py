@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.policy_file import load
+from monitor.policy.file import load
 from monitor.process import gc_tuning
 from monitor.wire import codec
 from monitor.wire.blocks import Block

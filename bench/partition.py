@@ -13,7 +13,7 @@ from bench.line_feed import SLOT_NS, Load, Share, shares_of
 from monitor import checkpoint
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.partition import Partition, Position
-from monitor.policy_file import load as load_policy
+from monitor.policy.file import load as load_policy
 from monitor.process import gc_tuning
 from monitor.wire import codec
 from rules import RULES

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from monitor import policy_file
 from monitor.checkpoint import UnreadableCheckpoint
 from monitor.config.settings import Watch
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.snapshot import UnreadableSnapshot
 from monitor.partition import MakeJudge
+from monitor.policy import file
 from rules import RULES
 
 
 def maker(watch: Watch) -> MakeJudge:
     """Makes engines, new ones or from snapshots; raises `Mistaken` with every mistake in the policy file."""
-    policy = policy_file.load(watch.policy)
+    policy = file.load(watch.policy)
     config = engine_config(watch)
 
     def make(snapshot: bytes | None) -> Engine:

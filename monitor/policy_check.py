@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from monitor import cli, policy_file
+from monitor import cli
+from monitor.policy import file
 from rules import RULES
 
 
@@ -19,8 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the shipped policy, or say that the file is right; mistakes are told by the caller."""
     if args.file is None:
-        sys.stdout.write(policy_file.shipped_text())
+        sys.stdout.write(file.shipped_text())
         return cli.OK
-    policy = policy_file.load(args.file)
+    policy = file.load(args.file)
     sys.stdout.write(f"{args.file}: policy {policy.version}: no mistakes; rules: {', '.join(r.name for r in RULES)}\n")
     return cli.OK

@@ -17,12 +17,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from monitor import cli, policy_file
+from monitor import cli
 from monitor.config.toml import Mistake, Mistaken
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.joined import Output
 from monitor.feeds.complaints import Complaints
 from monitor.feeds.source import files, parse, read_blocks
+from monitor.policy import file
 from monitor.process import gc_tuning
 from monitor.process.signals import terminated
 from monitor.replaying.feeding import Feeder
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     config = EngineConfig(
         tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
     )
-    engine = Engine(policy_file.load(args.policy), RULES, config)
+    engine = Engine(file.load(args.policy), RULES, config)
     reading, complaints = Reading(), Complaints()
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
     outputs = [place(args.executions), place(args.findings)]

@@ -30,9 +30,9 @@ from alerts.notify import Timing
 from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from monitor import policy_file
 from monitor.config.settings import Alert, Kafka, Link
 from monitor.engine.engine import Engine, EngineConfig
+from monitor.policy import file
 from monitor.wire import codec
 from rules import RULES
 
@@ -233,7 +233,7 @@ async def test_a_cause_without_a_venue_names_none(page: Page) -> None:
 
 
 async def test_every_count_of_the_worker_has_words(page: Page) -> None:
-    kinds = {*Engine(policy_file.load(None), RULES, EngineConfig()).counts, "dead_letters", "lost_messages", "holes"}
+    kinds = {*Engine(file.load(None), RULES, EngineConfig()).counts, "dead_letters", "lost_messages", "holes"}
     assert kinds <= set(MEANING)
     assert kinds <= set(LINE_COUNTS)
 

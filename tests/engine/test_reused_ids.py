@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from monitor.engine.engine import Engine, EngineConfig, Output
-from monitor.policy_file import load
+from monitor.policy.file import load
 from monitor.wire.blocks import Block
 from monitor.wire.events import DAY_NS, Filled, OrderKind, Received, Routed
 from rules import RULES

@@ -12,7 +12,7 @@ from msgspec import Struct
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.joined import Output
 from monitor.engine.policy import Policy
-from monitor.policy_file import load
+from monitor.policy.file import load
 from monitor.wire.blocks import ABSENT, Block
 from monitor.wire.events import (
     Acked,

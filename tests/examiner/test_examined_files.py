@@ -16,7 +16,8 @@ import pytest
 from stranger import Stranger
 from waiting import until
 
-from monitor import cli, policy_file
+from monitor import cli
+from monitor.policy import file
 
 DAY = days.day(3, symbols=4, count=1500, n_orders=15)
 LINES = days.fix(DAY.said)
@@ -83,7 +84,7 @@ def test_what_is_read_is_never_overwritten(
     stranger: Stranger, args: list[str], option: str, which: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (stranger.folder / "sub").mkdir()
-    stranger.write("p.toml", policy_file.shipped_text())
+    stranger.write("p.toml", file.shipped_text())
     stranger.write("d.toml", 'clock = "x"\n')
     (stranger.folder / "link").symlink_to("quotes.csv")
     (stranger.folder / "hard").hardlink_to(stranger.folder / "fix.log")

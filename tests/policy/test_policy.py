@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from monitor import policy_file
 from monitor.cli import OK, USAGE, main
 from monitor.config.toml import Mistaken
 from monitor.engine.policy import Policy, parse
+from monitor.policy import file as policy_file
 from rules import RULES, poor_fill, slow_order, unexpected_venue
 
 BAD = Path(__file__).parent / "bad"

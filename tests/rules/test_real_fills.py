@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pytest
 from lean_tape import TRADE, lines
 
-from monitor import policy_file
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.feeds.source import read_blocks
+from monitor.policy import file
 from monitor.wire.events import Filled, Finding, Received, ReportLine
 from rules import RULES
 
@@ -67,7 +67,7 @@ def reports(day: str) -> list[ReportLine]:
 
 
 def judged(day: Day, events: list[ReportLine]) -> list[Finding]:
-    engine = Engine(policy_file.load(None), RULES, EngineConfig())
+    engine = Engine(file.load(None), RULES, EngineConfig())
     for n, block in enumerate(day.blocks):
         engine.block(block, n)
     for event in events:

@@ -1,0 +1,1 @@
+"""Reading a policy: every threshold, from when, for what, on whose authority."""
