@@ -10,12 +10,12 @@ import time
 from typing import Any
 
 from bench.line_feed import SLOT_NS, Load, Share, shares_of
-from monitor import checkpoint
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.partition import Partition, Position
 from monitor.policy.file import load as load_policy
 from monitor.process import gc_tuning
 from monitor.wire import codec
+from monitor.worker import checkpoint
+from monitor.worker.partition import Partition, Position
 from rules import RULES
 
 SECONDS = 6

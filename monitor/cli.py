@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "listen": ("fix_ingest.listener", "FIX drop-copy sessions → journal"),
     "publish": ("fix_ingest.publisher", "journal → decoded reports on Kafka"),
     "quotes": ("monitor.feeds.play", "a quote source → blocks on Kafka"),
-    "watch": ("monitor.app", "the worker: joins reports with the NBBO and judges them"),
+    "watch": ("monitor.worker.faust_app", "the worker: joins reports with the NBBO and judges them"),
     "alert": ("alerts.app", "findings → incidents, Slack, e-mail, metrics and the desk page"),
     "replay": ("monitor.replay", "the same engine over files: executions and findings of a past day"),
     "kafka": ("monitor.kafka.embedded.broker", "the embedded broker: Apache Kafka on loopback"),

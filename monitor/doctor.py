@@ -146,10 +146,10 @@ def _broker(config: Settings) -> Answer:
 def _files(config: Settings) -> Iterator[Answer]:
     """The files the settings name: limits and dialects."""
     from fix_ingest import dialects
-    from monitor import judging
+    from monitor.worker import engines
 
     checks: list[tuple[str, str, Callable[[], object]]] = [
-        ("policy", config.watch.policy or "the shipped one", lambda: judging.maker(config.watch)),
+        ("policy", config.watch.policy or "the shipped one", lambda: engines.maker(config.watch)),
         (
             "dialects",
             ", ".join(sorted({s.dialect for s in config.listen.session})) or "none needed",

@@ -10,9 +10,9 @@ from kafka.partitioner.default import murmur2 as kafkas_murmur2
 
 from fix_ingest.outbound import MESSAGE_BYTES, Clock, Outbound
 from fix_ingest.record import Record
-from monitor.doorkeeper import Doorkeeper, envelope_of
 from monitor.wire import codec
 from monitor.wire.events import Ended, Garbled, Received, ReportLine, SessionUp, Tick
+from monitor.worker.deduplicator import Doorkeeper, envelope_of
 
 P = 4
 

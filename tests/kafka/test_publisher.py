@@ -23,12 +23,12 @@ from waiting import free_port, until
 from fix_ingest.journal import Journal, segment_path, segments
 from fix_ingest.position import Saved
 from monitor.config import settings
-from monitor.doorkeeper import Doorkeeper, envelope_of
 from monitor.kafka import readback, topics
 from monitor.kafka.embedded.broker import Broker
 from monitor.process.leash import leashed
 from monitor.wire import codec
 from monitor.wire.events import Ended, Received, ReportLine, SessionUp, Tick
+from monitor.worker.deduplicator import Doorkeeper, envelope_of
 
 pytestmark = pytest.mark.line
 

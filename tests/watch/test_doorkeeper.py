@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from monitor.doorkeeper import (
+from monitor.wire import codec
+from monitor.wire.events import ReportLine, SessionUp, Tick
+from monitor.worker.deduplicator import (
     HOLES_KEPT,
     Doorkeeper,
     Envelope,
@@ -17,8 +19,6 @@ from monitor.doorkeeper import (
     check_schema,
     envelope_of,
 )
-from monitor.wire import codec
-from monitor.wire.events import ReportLine, SessionUp, Tick
 
 
 def event(n: int, part: int = 0) -> ReportLine:

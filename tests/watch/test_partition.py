@@ -12,17 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from monitor import checkpoint, judging
-from monitor.checkpoint import Checkpoint, UnreadableCheckpoint
 from monitor.config.settings import Watch
-from monitor.doorkeeper import Doorkeeper
-from monitor.partition import Judge, MakeJudge, Partition, Position, Topic, Unreadable
 from monitor.wire import blocks, codec
 from monitor.wire.events import Ended, Execution, Finding
+from monitor.worker import checkpoint, engines
+from monitor.worker.checkpoint import Checkpoint, UnreadableCheckpoint
+from monitor.worker.deduplicator import Doorkeeper
+from monitor.worker.partition import Judge, MakeJudge, Partition, Position, Topic, Unreadable
 
 Headers = tuple[tuple[str, bytes], ...]
 START = Position(reports=0, nbbo=0)
-ENGINES: dict[str, MakeJudge] = {"small": watch_clerk.make, "real": judging.maker(Watch(patience_ms=30))}
+ENGINES: dict[str, MakeJudge] = {"small": watch_clerk.make, "real": engines.maker(Watch(patience_ms=30))}
 
 
 class Stored(Struct, frozen=True):

@@ -17,19 +17,19 @@ from waiting import until
 from watch_feed import Sender, Sent
 from watch_line import Watcher, executions, findings
 
-from monitor import checkpoint, judging
 from monitor.config import settings
 from monitor.config.settings import Watch
 from monitor.kafka import readback, topics
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.wire import codec
+from monitor.worker import checkpoint, engines
 
 pytestmark = pytest.mark.line
 
 Start = Callable[[], Watcher]
 LARGEST = MESSAGE_BYTES - 100
 """With the record's own bytes as large as a message may be."""
-REAL = judging.maker(Watch())
+REAL = engines.maker(Watch())
 
 
 def a_day(slices: int, seed: int = 1) -> list[Sent]:

@@ -14,11 +14,11 @@ import watch_feed
 from waiting import until
 from watch_line import Watcher, executions, findings
 
-from monitor import judging
 from monitor.config import settings
 from monitor.config.settings import Watch
 from monitor.kafka import topics
 from monitor.kafka.embedded.broker import Broker
+from monitor.worker import engines
 
 pytestmark = pytest.mark.line
 AWAY_S = float(os.environ.get("SORWATCH_TEST_AWAY_S", "15"))
@@ -55,7 +55,7 @@ def send(kafka: settings.Kafka, sent: list[watch_feed.Sent]) -> None:
 
 def test_a_broker_away_for_a_while(broker: Broker, kafka: settings.Kafka, start_command: Callable[[], Watcher]) -> None:
     sent = [*(m for part in watch_feed.slices(200, 4) for m in part), *watch_feed.closing(4)]
-    expected = watch_direct.judge(sent, judging.maker(Watch()))
+    expected = watch_direct.judge(sent, engines.maker(Watch()))
     watcher = start_command()
     send(kafka, sent[:600])
     until(lambda: len(executions(kafka)) > 50)

@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct, field, structs
 
-from monitor.partition import MakeJudge
 from monitor.wire.blocks import Block
 from monitor.wire.events import Ended, Execution, Filled, Finding, Limit, ReportLine, Tick
+from monitor.worker.partition import MakeJudge
 
 
 class Told(Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 from watch_feed import Sent
 
-from monitor.partition import Judge, MakeJudge
 from monitor.wire import blocks, codec
 from monitor.wire.events import Execution, Finding
+from monitor.worker.partition import Judge, MakeJudge
 
 
 class Verdicts(Struct):

@@ -1,6 +1,6 @@
 """The worker: takes messages in, sends verdicts out, writes checkpoints, and only then acknowledges.
 
-It knows nothing of Faust: `monitor.app` hands it arrivals and tells it which partitions are its own. Between two
+It knows nothing of Faust: `monitor.worker.faust_app` hands it arrivals and tells it which partitions are its own. Between two
 awaits the state of a partition is always whole, so a timer may look at it at any time.
 """
 
@@ -14,16 +14,16 @@ from typing import TypeVar
 
 import structlog
 
-from monitor import checkpoint, recovery
 from monitor.config.settings import Watch
-from monitor.doorkeeper import Headers
 from monitor.kafka.rereader import Rereader
-from monitor.outlet import Outlet, Parcel
-from monitor.partition import Judged, MakeJudge, Topic, Unreadable
-from monitor.seat import QUIET_S, Arrival, Seat
-from monitor.watch_metrics import Meters
 from monitor.wire import codec
 from monitor.wire.events import SCHEMA, Execution, Finding
+from monitor.worker import checkpoint, recovery
+from monitor.worker.assignment import QUIET_S, Arrival, Seat
+from monitor.worker.deduplicator import Headers
+from monitor.worker.metrics import Meters
+from monitor.worker.partition import Judged, MakeJudge, Topic, Unreadable
+from monitor.worker.sender import Outlet, Parcel
 
 log = structlog.get_logger()
 Line = TypeVar("Line", Execution, Finding)

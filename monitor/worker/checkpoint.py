@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
-from monitor.doorkeeper import Doorkeeper
+from monitor.worker.deduplicator import Doorkeeper
 
 FORM = 2
 """Version of the records."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from monitor.partition import Judged
 from monitor.wire.events import LineHealth
+from monitor.worker.partition import Judged
 
 
 class Meters:

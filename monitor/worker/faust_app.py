@@ -31,15 +31,15 @@ from monitor.config.settings import Settings
 from monitor.kafka import connection
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.kafka.rereader import Rereader
-from monitor.outlet import AGAIN_S, TOLD_EVERY, Outlet, why_away
-from monitor.partition import MakeJudge, Topic
 from monitor.process import gc_tuning
 from monitor.process.health_server import Probe
-from monitor.seat import Arrival
-from monitor.watch_health import Pulse
-from monitor.watch_metrics import Meters
 from monitor.wire import codec
-from monitor.worker import Worker
+from monitor.worker.assignment import Arrival
+from monitor.worker.health import Pulse
+from monitor.worker.metrics import Meters
+from monitor.worker.partition import MakeJudge, Topic
+from monitor.worker.sender import AGAIN_S, TOLD_EVERY, Outlet, why_away
+from monitor.worker.worker import Worker
 
 log = structlog.get_logger()
 
@@ -93,10 +93,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Watch until told to stop; exit code 1 when something failed for good, so that a supervisor starts it anew."""
-    from monitor import judging  # not needed by those who bring an engine of their own
+    from monitor.worker import engines  # not needed by those who bring an engine of their own
 
     config = settings.load(args.config)
-    make = judging.maker(config.watch)
+    make = engines.maker(config.watch)
     gc_tuning.look_seldom()
     sys.setswitchinterval(SWITCH_S)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

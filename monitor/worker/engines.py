@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from monitor.checkpoint import UnreadableCheckpoint
 from monitor.config.settings import Watch
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.snapshot import UnreadableSnapshot
-from monitor.partition import MakeJudge
 from monitor.policy import file
+from monitor.worker.checkpoint import UnreadableCheckpoint
+from monitor.worker.partition import MakeJudge
 from rules import RULES
 
 

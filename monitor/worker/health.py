@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from monitor.outlet import Outlet
 from monitor.process.health_server import Health
-from monitor.worker import Worker
+from monitor.worker.sender import Outlet
+from monitor.worker.worker import Worker
 
 STALLED_S = 30.0
 """A partition that could not be heard, or not be written, for so long is stuck."""

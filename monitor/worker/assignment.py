@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from monitor.partition import Partition, Position, Topic
+from monitor.worker.partition import Partition, Position, Topic
 
 QUIET_S = 2.0
 """A topic from which nothing arrives for so long is looked at directly."""

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from monitor import checkpoint
-from monitor.checkpoint import Checkpoint, Part, UnreadableCheckpoint
 from monitor.kafka.rereader import Bounds, Record, Rereader
-from monitor.partition import Judge, MakeJudge, Partition, Position, Topic
+from monitor.worker import checkpoint
+from monitor.worker.checkpoint import Checkpoint, Part, UnreadableCheckpoint
+from monitor.worker.partition import Judge, MakeJudge, Partition, Position, Topic
 
 log = structlog.get_logger()
 

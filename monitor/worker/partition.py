@@ -8,12 +8,12 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from monitor.checkpoint import Checkpoint
-from monitor.doorkeeper import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
 from monitor.engine.joined import Note
 from monitor.wire import blocks, codec
 from monitor.wire.blocks import Block
 from monitor.wire.events import Execution, Finding, LineHealth, ReportLine
+from monitor.worker.checkpoint import Checkpoint
+from monitor.worker.deduplicator import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
 
 Topic = Literal["reports", "nbbo"]
 
