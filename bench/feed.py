@@ -20,16 +20,16 @@ import numpy as np
 import polars as pl
 
 from monitor.config import settings
-from monitor.feeds.lines import heard
-from monitor.feeds.meters import Meters
-from monitor.feeds.outbox import Outbox
-from monitor.feeds.rounds import Round
-from monitor.feeds.source import read_blocks
-from monitor.feeds.split import Splitter
+from monitor.feeds.batches import Round
+from monitor.feeds.block_sender import Outbox
+from monitor.feeds.json_lines import heard
+from monitor.feeds.metrics import Meters
+from monitor.feeds.notation import read_blocks
+from monitor.feeds.partitioner import Splitter
+from monitor.feeds.synthetic_market import SECOND, SyntheticMarket
 from monitor.kafka import topics
 from monitor.kafka.embedded.broker import Broker
 from monitor.kafka.producer import BoundedProducer
-from monitor.simulator.market import SECOND, SyntheticMarket
 from monitor.wire import codec
 from monitor.wire.blocks import encode
 

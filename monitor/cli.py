@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("monitor.process.supervisor", "the whole line on one machine, each process restarted when it dies"),
     "listen": ("fix_ingest.listener", "FIX drop-copy sessions → journal"),
     "publish": ("fix_ingest.publisher", "journal → decoded reports on Kafka"),
-    "quotes": ("monitor.feeds.play", "a quote source → blocks on Kafka"),
+    "quotes": ("monitor.feeds.command", "a quote source → blocks on Kafka"),
     "watch": ("monitor.worker.faust_app", "the worker: joins reports with the NBBO and judges them"),
     "alert": ("alerts.app", "findings → incidents, Slack, e-mail, metrics and the desk page"),
     "replay": ("monitor.replay", "the same engine over files: executions and findings of a past day"),

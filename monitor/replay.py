@@ -21,8 +21,8 @@ from monitor import cli
 from monitor.config.toml import Mistake, Mistaken
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.joined import Output
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.source import files, parse, read_blocks
+from monitor.feeds.notation import files, parse, read_blocks
+from monitor.feeds.rejects import Complaints
 from monitor.policy import file
 from monitor.process import gc_tuning
 from monitor.process.signals import terminated

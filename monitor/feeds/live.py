@@ -9,12 +9,12 @@ from typing import Protocol
 
 import structlog
 
-from monitor.feeds.meters import Meters
-from monitor.feeds.outbox import Outbox, Stopped
-from monitor.feeds.position import Position
-from monitor.feeds.rounds import Round
-from monitor.feeds.split import Splitter
-from monitor.feeds.table import empty
+from monitor.feeds.batches import Round
+from monitor.feeds.block_sender import Outbox, Stopped
+from monitor.feeds.metrics import Meters
+from monitor.feeds.partitioner import Splitter
+from monitor.feeds.quote_table import empty
+from monitor.feeds.resume import Position
 from monitor.wire.blocks import Block
 
 log = structlog.get_logger()

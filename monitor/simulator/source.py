@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from fix_ingest.dropcopy import DropCopySource
+from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.simulator import router
-from monitor.simulator.market import SyntheticMarket
 from monitor.simulator.setup import VENUES_DECLARED, VENUES_STRANGE, Stage
 from monitor.simulator.verdict import Sent
 

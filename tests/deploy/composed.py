@@ -24,9 +24,9 @@ import yaml
 
 from fix_ingest.dropcopy import DropCopySource
 from monitor.config import settings
+from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.kafka.embedded.broker import Broker
 from monitor.simulator import router
-from monitor.simulator.market import SyntheticMarket
 
 ROOT = Path(__file__).parents[2]
 LINE = ("listen", "publish", "quotes", "watch", "alert")

@@ -13,7 +13,7 @@ import pytest
 from lean_tape import TRADE, lines
 
 from monitor import cli
-from monitor.feeds.source import read_blocks
+from monitor.feeds.notation import read_blocks
 from monitor.wire import codec
 from monitor.wire.events import Acked, Filled, Received, ReportLine, Routed
 

@@ -17,11 +17,11 @@ import pytest
 from stranger import Stranger
 
 from monitor import cli
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.jsonl import Jsonl, watch
-from monitor.feeds.lines import LONGEST, Garbled, Quote, believable, heard, table_of, whole_lines
-from monitor.feeds.rounds import Round
-from monitor.feeds.table import Names
+from monitor.feeds.batches import Round
+from monitor.feeds.json_lines import LONGEST, Garbled, Quote, believable, heard, table_of, whole_lines
+from monitor.feeds.json_socket import Jsonl, watch
+from monitor.feeds.quote_table import Names
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT
 
 NOW = days.OPEN

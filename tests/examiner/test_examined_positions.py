@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fix_ingest import position as publishing
-from monitor.feeds import position as playing
+from monitor.feeds import resume as playing
 
 BAD = (b"", b"{", b'{"play": "\xff"}', b'{"play": "p"}', b"\x81\xa1a\xa1\xff", b"\x00" * 64)
 

@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.feeds.cut import blocks_of
-from monitor.feeds.rounds import Round, by_rows, by_time
-from monitor.feeds.split import Splitter
-from monitor.feeds.table import Stream, Table, merged
+from monitor.feeds.batches import Round, by_rows, by_time
+from monitor.feeds.partitioner import Splitter
+from monitor.feeds.quote_table import Stream, Table, merged
+from monitor.feeds.to_blocks import blocks_of
 from monitor.wire.blocks import Block, decode, encode
 from monitor.wire.codec import partition_of
 

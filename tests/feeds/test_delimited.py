@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.config.toml import Mistaken
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.source import column_map, read_blocks
+from monitor.feeds.notation import column_map, read_blocks
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Block
 
 HEADER = "time,symbol,bid,ask,bid_size,ask_size\n"

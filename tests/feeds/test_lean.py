@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from monitor.config.toml import Mistaken
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.source import read_blocks
+from monitor.feeds.notation import read_blocks
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Block
 
 QUOTES = {"20131007": 109_067, "20131008": 125_750}

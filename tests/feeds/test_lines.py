@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from waiting import until
 
 from monitor.config.toml import Mistaken
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.jsonl import Jsonl
-from monitor.feeds.lines import FeedEnd, FeedTick, Garbled, Quote, heard, table_of, whole_lines
-from monitor.feeds.rounds import Round
-from monitor.feeds.table import Names, join
+from monitor.feeds.batches import Round
+from monitor.feeds.json_lines import FeedEnd, FeedTick, Garbled, Quote, heard, table_of, whole_lines
+from monitor.feeds.json_socket import Jsonl
+from monitor.feeds.quote_table import Names, join
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT
 
 PRICES = st.decimals(min_value=Decimal("0.000000001"), max_value=900_000, places=9)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.toml import Mistaken
-from monitor.feeds.demo import Demo, market
-from monitor.simulator.market import CROSSED, LOCKED, ONE_SIDED, SECOND, SyntheticMarket
+from monitor.feeds.synthetic import Demo, market
+from monitor.feeds.synthetic_market import CROSSED, LOCKED, ONE_SIDED, SECOND, SyntheticMarket
 from monitor.wire.blocks import ABSENT
 
 START = 1_790_000_000 * SECOND

@@ -12,10 +12,10 @@ from player import Player, as_content, quotes
 from waiting import free_port, until
 
 from monitor.config import settings
-from monitor.feeds.source import read_blocks
+from monitor.feeds.notation import read_blocks
+from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.kafka import readback, topics
 from monitor.kafka.embedded.broker import Broker
-from monitor.simulator.market import SyntheticMarket
 from monitor.wire.blocks import Block
 from monitor.wire.codec import partition_of
 

@@ -12,10 +12,10 @@ from fix_ingest import dialects
 from fix_ingest.logfile import LogReader
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.policy import parse
-from monitor.feeds.table import Table
+from monitor.feeds.quote_table import Table
+from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.simulator import router
 from monitor.simulator.fixtext import fix_time
-from monitor.simulator.market import SyntheticMarket
 from monitor.simulator.setup import VENUES_DECLARED, VENUES_STRANGE
 from monitor.wire.blocks import Block
 from monitor.wire.events import Finding, Tick

@@ -13,7 +13,7 @@ from lean_tape import TRADE, lines
 
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.feeds.source import read_blocks
+from monitor.feeds.notation import read_blocks
 from monitor.policy import file
 from monitor.wire.events import Filled, Finding, Received, ReportLine
 from rules import RULES

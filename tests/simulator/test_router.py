@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
+from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.simulator import router
 from monitor.simulator.fixtext import fix_time, price_text
-from monitor.simulator.market import SyntheticMarket
 from monitor.simulator.router import MS, Order, Plan
 
 START = 1_700_000_000_000_000_000

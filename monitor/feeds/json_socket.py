@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds.complaints import Complaints, Unreadable
-from monitor.feeds.lines import (
+from monitor.feeds.batches import Round
+from monitor.feeds.json_lines import (
     LONGEST,
     FeedEnd,
     FeedTick,
@@ -34,8 +34,8 @@ from monitor.feeds.lines import (
     table_of,
     whole_lines,
 )
-from monitor.feeds.rounds import Round
-from monitor.feeds.table import Names
+from monitor.feeds.quote_table import Names
+from monitor.feeds.rejects import Complaints, Unreadable
 
 log = structlog.get_logger()
 

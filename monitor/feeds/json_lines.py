@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from monitor.feeds.exact import scaled, time_of
-from monitor.feeds.table import Names, Table, empty
-from monitor.feeds.units import doubted
+from monitor.feeds.files.exact_values import scaled, time_of
+from monitor.feeds.files.time_units import doubted
+from monitor.feeds.quote_table import Names, Table, empty
 from monitor.wire.blocks import ABSENT
 from monitor.wire.events import LATEST
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds import exact
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.delimited import Layout, Piece, Text, fields_of, head, pieces, texts
-from monitor.feeds.rows import column_of_times, table_of
-from monitor.feeds.table import Stream, Table
-from monitor.feeds.units import DIGITS, Stamp, doubt
-from monitor.feeds.whole import in_order
+from monitor.feeds.files import exact_values
+from monitor.feeds.files.columns import column_of_times, table_of
+from monitor.feeds.files.delimited import Layout, Piece, Text, fields_of, head, pieces, texts
+from monitor.feeds.files.time_order import in_order
+from monitor.feeds.files.time_units import DIGITS, Stamp, doubt
+from monitor.feeds.quote_table import Stream, Table
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Column
 
 NEEDED = ("time", "symbol", "bid", "ask")
@@ -147,7 +147,7 @@ def _is_row(fields: list[str], unit: str | None) -> bool:
     if len(fields) < len(NEEDED):
         return False
     try:
-        exact.time_of(fields[0]) if unit is None else exact.count_of(fields[0], DIGITS[unit])
+        exact_values.time_of(fields[0]) if unit is None else exact_values.count_of(fields[0], DIGITS[unit])
     except ValueError:
         return False
     return True
@@ -155,7 +155,7 @@ def _is_row(fields: list[str], unit: str | None) -> bool:
 
 def _is_price(text: str) -> bool:
     try:
-        return exact.price_of(text) is not None
+        return exact_values.price_of(text) is not None
     except ValueError:
         return False
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from monitor.feeds.cut import block
-from monitor.feeds.rounds import Round
-from monitor.feeds.table import Table
+from monitor.feeds.batches import Round
+from monitor.feeds.quote_table import Table
+from monitor.feeds.to_blocks import block
 from monitor.wire.blocks import Block
 from monitor.wire.codec import partition_of
 

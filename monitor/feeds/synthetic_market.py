@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from monitor.feeds.table import Table
+from monitor.feeds.quote_table import Table
 from monitor.simulator.router import Touch
 from monitor.wire.blocks import ABSENT, Column
 

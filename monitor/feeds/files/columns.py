@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.feeds import exact
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.exact import Mask
-from monitor.feeds.table import Table, without_nonsense
-from monitor.feeds.units import DIGITS
+from monitor.feeds.files import exact_values
+from monitor.feeds.files.exact_values import Mask
+from monitor.feeds.files.time_units import DIGITS
+from monitor.feeds.quote_table import Table, without_nonsense
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Column
 from monitor.wire.events import LATEST
 
@@ -65,19 +65,19 @@ def column_of_times(column: Any, unit: str | None = None) -> tuple[Column, Mask]
     column = _plain(column)
     kind = column.type
     if unit not in (None, "ns") and not pa.types.is_timestamp(kind):
-        return exact.counted(pc.cast(column, pa.utf8()), DIGITS[unit])
+        return exact_values.counted(pc.cast(column, pa.utf8()), DIGITS[unit])
     if is_text(kind):
-        return exact.times(column)
+        return exact_values.times(column)
     if pa.types.is_timestamp(kind):
         return _nanoseconds(column)
-    return exact.times(pc.cast(column, pa.utf8()) if pa.types.is_uint64(kind) else pc.cast(column, pa.int64()))
+    return exact_values.times(pc.cast(column, pa.utf8()) if pa.types.is_uint64(kind) else pc.cast(column, pa.int64()))
 
 
 def _nanoseconds(column: Any) -> tuple[Column, Mask]:
     try:
         read = pc.cast(column, pa.timestamp("ns", column.type.tz))
     except pa.ArrowInvalid:  # beyond the years 1678 to 2262
-        return exact.times(pc.cast(column, pa.utf8()))
+        return exact_values.times(pc.cast(column, pa.utf8()))
     return pc.fill_null(read.cast(pa.int64()), ABSENT).to_numpy(zero_copy_only=False), np.zeros(len(column), bool)
 
 
@@ -85,10 +85,10 @@ def _prices(column: Any) -> tuple[Column, Mask]:
     column = _plain(column)
     kind = column.type
     if pa.types.is_floating(kind):
-        return exact.shortest(column)
+        return exact_values.shortest(column)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-        return exact.prices(pc.cast(column, pa.utf8()))
-    return exact.prices(column)
+        return exact_values.prices(pc.cast(column, pa.utf8()))
+    return exact_values.prices(column)
 
 
 def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
@@ -100,8 +100,8 @@ def _sizes(column: Any | None, length: int) -> tuple[Column, Mask]:
         values = pc.fill_null(pc.cast(column, pa.int64()), ABSENT)
         return values.to_numpy(zero_copy_only=False), np.zeros(length, bool)
     if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type) or pa.types.is_integer(column.type):
-        return exact.whole_shares(pc.cast(column, pa.utf8()))
-    return exact.whole_shares(column)
+        return exact_values.whole_shares(pc.cast(column, pa.utf8()))
+    return exact_values.whole_shares(column)
 
 
 def _symbols(column: Any) -> tuple[tuple[str, ...], Any]:

@@ -21,7 +21,7 @@ import pyarrow.csv
 from msgspec import Struct
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds.complaints import Complaints
+from monitor.feeds.rejects import Complaints
 from monitor.files.compression import DAMAGED, ZIP, unpacked
 from monitor.wire.blocks import Column
 

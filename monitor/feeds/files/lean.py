@@ -24,12 +24,12 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds import exact
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.delimited import Layout, Piece, Text, head, pieces, texts
-from monitor.feeds.exact import Mask
-from monitor.feeds.table import Stream, Table
-from monitor.feeds.whole import in_order
+from monitor.feeds.files import exact_values
+from monitor.feeds.files.delimited import Layout, Piece, Text, head, pieces, texts
+from monitor.feeds.files.exact_values import Mask
+from monitor.feeds.files.time_order import in_order
+from monitor.feeds.quote_table import Stream, Table
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Column
 from monitor.wire.events import DAY_NS
 
@@ -131,7 +131,7 @@ def _standing(tables: Iterator[Table]) -> Iterator[Table]:
 
 def _times(piece: Piece, day: date) -> tuple[Column, Mask]:
     """Time of day in New York → ns UTC: the offset is looked up once for each hour that occurs."""
-    millis, wrong = exact.prices(piece.columns[0])
+    millis, wrong = exact_values.prices(piece.columns[0])
     wrong = wrong | (millis == ABSENT) | (millis < 0) | (millis >= 2 * DAY_NS // 10**6 * 10**9)
     since = np.where(wrong, 0, millis) // 1000
     hours, which = np.unique(since // HOUR_NS, return_inverse=True)
@@ -148,13 +148,13 @@ def _nanos(day: date, at: time, hours: int = 0) -> int:
 
 def _prices(column: Any) -> tuple[Column, Mask]:
     """Prices × 10,000 → 1e-9; nothing is said as 0 is."""
-    values, wrong = exact.prices(column)
+    values, wrong = exact_values.prices(column)
     values = np.where((values == ABSENT) & ~wrong, 0, values)
     return values // 10_000, wrong | (values < 0)
 
 
 def _whole(column: Any) -> tuple[Column, Mask]:
-    values, wrong = exact.whole_shares(column)
+    values, wrong = exact_values.whole_shares(column)
     values = np.where((values == ABSENT) & ~wrong, 0, values)
     return values, wrong | (values < 0)
 

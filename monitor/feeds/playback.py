@@ -10,12 +10,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.feeds import source
-from monitor.feeds.meters import Meters
-from monitor.feeds.outbox import Outbox, Stopped
-from monitor.feeds.position import Position
-from monitor.feeds.rounds import Round
-from monitor.feeds.split import Splitter
+from monitor.feeds import notation
+from monitor.feeds.batches import Round
+from monitor.feeds.block_sender import Outbox, Stopped
+from monitor.feeds.metrics import Meters
+from monitor.feeds.partitioner import Splitter
+from monitor.feeds.resume import Position
 from monitor.wire.blocks import Block
 
 SAVE_EVERY_S = 0.5
@@ -110,7 +110,7 @@ def fingerprint(notations: Sequence[str], **how: object) -> str:
     """What is played and how: the files as they are on disk, and everything that decides where blocks end."""
     parts = [f"{name}={value}" for name, value in sorted(how.items())]
     for notation in notations:
-        parts += [notation, *(_state(path) for path in source.files(source.parse(notation)))]
+        parts += [notation, *(_state(path) for path in notation.files(notation.parse(notation)))]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from monitor.feeds.table import Names, Table, join
+from monitor.feeds.quote_table import Names, Table, join
 from monitor.wire.blocks import Column
 
 log = structlog.get_logger()

@@ -17,12 +17,14 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from monitor.config.toml import Mistake, Mistaken, Several
-from monitor.feeds import csv_file, lean, parquet_file
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.csv_file import NEEDED, OPTIONAL
-from monitor.feeds.cut import blocks_of
-from monitor.feeds.table import Stream, Table, merged
-from monitor.feeds.units import DIGITS
+from monitor.feeds.files import csv as csv_file
+from monitor.feeds.files import lean
+from monitor.feeds.files import parquet as parquet_file
+from monitor.feeds.files.csv import NEEDED, OPTIONAL
+from monitor.feeds.files.time_units import DIGITS
+from monitor.feeds.quote_table import Stream, Table, merged
+from monitor.feeds.rejects import Complaints
+from monitor.feeds.to_blocks import blocks_of
 from monitor.wire.blocks import Block
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from msgspec import Struct
 
-from monitor.feeds.cut import cuts
-from monitor.feeds.table import Names, Table, empty, join
+from monitor.feeds.quote_table import Names, Table, empty, join
+from monitor.feeds.to_blocks import cuts
 
 
 class Round(Struct, kw_only=True, eq=False):

@@ -23,17 +23,17 @@ from monitor import cli
 from monitor.config import settings
 from monitor.config.settings import Settings
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds import files, source
-from monitor.feeds.complaints import Complaints, Unreadable
-from monitor.feeds.demo import Demo, market
-from monitor.feeds.files import Pace, Played
-from monitor.feeds.jsonl import Jsonl
+from monitor.feeds import notation, playback
+from monitor.feeds.batches import Round, by_rows, by_time
+from monitor.feeds.block_sender import Outbox
+from monitor.feeds.json_socket import Jsonl
 from monitor.feeds.live import Live, LiveSource, Pending
-from monitor.feeds.meters import STALLED_S, Meters
-from monitor.feeds.outbox import Outbox
-from monitor.feeds.position import Position, Standing, resumed
-from monitor.feeds.rounds import Round, by_rows, by_time
-from monitor.feeds.split import Splitter
+from monitor.feeds.metrics import STALLED_S, Meters
+from monitor.feeds.partitioner import Splitter
+from monitor.feeds.playback import Pace, Played
+from monitor.feeds.rejects import Complaints, Unreadable
+from monitor.feeds.resume import Position, Standing, resumed
+from monitor.feeds.synthetic import Demo, market
 from monitor.kafka.producer import BoundedProducer
 from monitor.process.health_server import Health, Probe
 from monitor.process.signals import stopping
@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
     speed = _speed(args.speed)
     if args.hold_rows < 1:
         raise _mistaken(f"--hold-rows {args.hold_rows}", "write how many quotes are kept, 1 or more")
-    parsed = [source.parse(notation) for notation in args.quotes]
+    parsed = [notation.parse(notation) for notation in args.quotes]
     with stopping() as stop:
-        if all(p.format in source.FILE_FORMATS for p in parsed):
-            return _Feed(config, stop).files(args.quotes, source.column_map(args.columns), speed, args)
+        if all(p.format in notation.FILE_FORMATS for p in parsed):
+            return _Feed(config, stop).files(args.quotes, notation.column_map(args.columns), speed, args)
         if len(parsed) > 1:
             raise _mistaken(" ".join(args.quotes), "a live source is played alone, in a process of its own")
         return _Feed(config, stop).live(parsed[0], args.hold_rows)
@@ -109,8 +109,8 @@ class _Feed:
         quotes, partitions = self._config.quotes, self._config.kafka.partitions
         how = {"columns": sorted(columns.items()), "speed": speed, "shift": args.shift_to_now}
         how |= {"tick_ms": quotes.tick_ms, "rows": quotes.block_rows, "partitions": partitions}
-        play = files.fingerprint(notations, **how, prefix=self._config.kafka.prefix)
-        tables = source.tables(notations, self._complaints, columns)
+        play = playback.fingerprint(notations, **how, prefix=self._config.kafka.prefix)
+        tables = notation.tables(notations, self._complaints, columns)
         rounds: Iterator[Round] = (
             by_rows(tables, quotes.block_rows * partitions)
             if speed is None
@@ -126,10 +126,10 @@ class _Feed:
         with self._sending() as outbox:
             position = Position(self._position_file(), standing)
             pace = Pace(speed=speed, begun=standing.begun)
-            played = files.play(rounds, splitter, outbox, position, pace, self._meters, self._stop)
+            played = playback.play(rounds, splitter, outbox, position, pace, self._meters, self._stop)
         return self._told(played)
 
-    def live(self, parsed: source.Notation, hold_rows: int) -> int:
+    def live(self, parsed: notation.Notation, hold_rows: int) -> int:
         """Play a live source until it ends or we are told to stop."""
         feed, position = self._open(parsed)
         self._where = feed.where
@@ -141,7 +141,7 @@ class _Feed:
             whole = line.play(self._stop, quotes.tick_ms / 1000)
         return self._told(Played(whole=whole))
 
-    def _open(self, parsed: source.Notation) -> tuple[LiveSource, Position | None]:
+    def _open(self, parsed: notation.Notation) -> tuple[LiveSource, Position | None]:
         if parsed.format == "jsonl":
             return Jsonl(
                 parsed.path, parsed.options, self._complaints, self._config.watch.patience_ms * 1_000_000

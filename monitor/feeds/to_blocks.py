@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from monitor.feeds.table import Names, Table, join
+from monitor.feeds.quote_table import Names, Table, join
 from monitor.wire.blocks import Block
 
 

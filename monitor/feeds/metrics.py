@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from monitor.feeds.complaints import Unreadable
+from monitor.feeds.rejects import Unreadable
 from monitor.wire.blocks import Block
 
 STALLED_S = 10.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from monitor.feeds.complaints import Unreadable
-from monitor.feeds.meters import Meters
+from monitor.feeds.metrics import Meters
+from monitor.feeds.rejects import Unreadable
 from monitor.wire.blocks import Block, encode
 from monitor.wire.events import SCHEMA
 

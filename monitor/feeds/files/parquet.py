@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds.complaints import Complaints
-from monitor.feeds.csv_file import header_places
-from monitor.feeds.rows import column_of_times, is_text, table_of
-from monitor.feeds.table import Stream, Table
-from monitor.feeds.units import Stamp, doubt
-from monitor.feeds.whole import in_order
+from monitor.feeds.files.columns import column_of_times, is_text, table_of
+from monitor.feeds.files.csv import header_places
+from monitor.feeds.files.time_order import in_order
+from monitor.feeds.files.time_units import Stamp, doubt
+from monitor.feeds.quote_table import Stream, Table
+from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Column
 
 ROWS = 1 << 16

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds.rounds import Round
-from monitor.simulator.market import SyntheticMarket
+from monitor.feeds.batches import Round
+from monitor.feeds.synthetic_market import SyntheticMarket
 
 SLICE_NS = 10**9 // 4
 """Most that is told at once after a pause."""

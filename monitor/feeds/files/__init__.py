@@ -1,0 +1,1 @@
+"""Readers of quote files, one a format."""
