@@ -13,7 +13,7 @@ import pytest
 
 from monitor import cli
 from monitor.engine import tape
-from monitor.replaying.reports import in_order
+from monitor.replay.reports import in_order
 from monitor.wire import codec
 from monitor.wire.events import Filled
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
-from monitor.replaying.reports import Happening
+from monitor.replay.reports import Happening
 from monitor.wire.blocks import Block
 from monitor.wire.events import DAY_NS
 

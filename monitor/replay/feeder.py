@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from monitor.engine.engine import Engine
 from monitor.engine.joined import Output
-from monitor.replaying.reports import Happening
+from monitor.replay.reports import Happening
 from monitor.wire.blocks import Block
 from monitor.wire.events import Ended, Tick
 

@@ -26,11 +26,11 @@ from monitor.feeds.rejects import Complaints
 from monitor.policy import file
 from monitor.process import gc_tuning
 from monitor.process.signals import terminated
-from monitor.replaying.feeding import Feeder
-from monitor.replaying.places import STANDARD_OUTPUT, place, spare
-from monitor.replaying.reports import Happening, Reading, from_json, from_logs, in_order, there
-from monitor.replaying.results import Results
-from monitor.replaying.spans import Span, strangers
+from monitor.replay.feeder import Feeder
+from monitor.replay.outputs import STANDARD_OUTPUT, place, spare
+from monitor.replay.reports import Happening, Reading, from_json, from_logs, in_order, there
+from monitor.replay.results import Results
+from monitor.replay.time_spans import Span, strangers
 from monitor.wire.blocks import Block
 from rules import RULES
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.replaying import places
-from monitor.replaying.places import STANDARD_OUTPUT
+from monitor.replay import outputs
+from monitor.replay.outputs import STANDARD_OUTPUT
 from monitor.wire import codec
 from monitor.wire.events import DAY_NS, Execution, Finding
 
@@ -29,7 +29,7 @@ class Latest:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = places.real(path)
+        self._path = outputs.real(path)
         self._draft = None if self._path is None else self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._sink = path
         self._line_of: dict[Hashable, int] = {}
@@ -113,7 +113,7 @@ class Results:
     """Both files, and the tallies of the summary: of last revisions only."""
 
     def __init__(self, executions: str | None, findings: str | None) -> None:
-        if executions is not None and findings is not None and places.same(executions, findings):
+        if executions is not None and findings is not None and outputs.same(executions, findings):
             raise Mistaken(findings, [Mistake(None, "executions and findings cannot go to the same place")])
         self._executions = None if executions is None else Latest(executions)
         try:

@@ -1,0 +1,1 @@
+"""A past day from files through the same engine."""
