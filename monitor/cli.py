@@ -28,8 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("monitor.replay.command", "the same engine over files: executions and findings of a past day"),
     "kafka": ("monitor.kafka.embedded.broker", "the embedded broker: Apache Kafka on loopback"),
     "topics": ("monitor.kafka.topics", "create the topics, or say what is wrong with those that exist"),
-    "policy": ("monitor.policy_check", "check a policy file, or print the shipped one"),
-    "doctor": ("monitor.doctor", "what of the environment is missing and how to get it"),
+    "policy": ("monitor.run.policy", "check a policy file, or print the shipped one"),
+    "doctor": ("monitor.run.doctor", "what of the environment is missing and how to get it"),
 }
 
 

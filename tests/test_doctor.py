@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from monitor import cli, doctor
+from monitor import cli
 from monitor.config import settings
+from monitor.run import doctor
 
 
 def answers(config: settings.Settings) -> dict[str, doctor.Answer]:
