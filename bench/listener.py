@@ -24,8 +24,8 @@ from typing import Any
 import psutil
 
 from fix_ingest.dictionaries import write_relaxed
-from fix_ingest.dropcopy import framed, sending_time
 from fix_ingest.journal import read_all
+from monitor.demo.dropcopy import framed, sending_time
 
 MESSAGES = 150_000
 ROUNDS = 3

@@ -18,7 +18,7 @@ OK, FAILED, USAGE, UNAVAILABLE, STOPPED = 0, 1, 2, 69, 130
 """Exit codes: done; done and something is wrong; called or configured wrongly; something needed is away; Ctrl-C."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("monitor.demo", "a market, a router with planted faults and the whole line, on this machine"),
+    "demo": ("monitor.demo.command", "a market, a router with planted faults and the whole line, on this machine"),
     "run": ("monitor.process.supervisor", "the whole line on one machine, each process restarted when it dies"),
     "listen": ("fix_ingest.listener", "FIX drop-copy sessions → journal"),
     "publish": ("fix_ingest.publisher", "journal → decoded reports on Kafka"),

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from monitor.demo.router import Touch
 from monitor.feeds.quote_table import Table
-from monitor.simulator.router import Touch
 from monitor.wire.blocks import ABSENT, Column
 
 Numbers = npt.NDArray[np.uint64]

@@ -15,8 +15,8 @@ from pathlib import Path
 from kafka import KafkaProducer
 from waiting import until
 
-from alerts.receiver import Receiver
 from monitor.config import settings
+from monitor.demo.receiver import Receiver
 from monitor.wire import codec
 
 

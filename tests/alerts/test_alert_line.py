@@ -24,8 +24,8 @@ from waiting import until
 from alerts.incidents import entry_of
 from alerts.inlet import Inlet
 from alerts.ledger import Ledger
-from alerts.receiver import Receiver
 from monitor.config import settings
+from monitor.demo.receiver import Receiver
 from monitor.kafka import topics
 from monitor.kafka.embedded.broker import Broker
 

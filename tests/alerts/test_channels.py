@@ -16,9 +16,9 @@ from alerts.channels import Delivered, Outcome, Refused, Retry
 from alerts.channels.mail import SmtpMail, mail_channel
 from alerts.channels.slack import Bot, Webhook, slack_channel
 from alerts.notify import Reason
-from alerts.receiver import TOKEN, Receiver
 from alerts.render import message
 from monitor.config.settings import Mail, Slack
+from monitor.demo.receiver import TOKEN, Receiver
 
 MESSAGE = message(gathered_one([finding()]), finding(), None, Reason.FIRST, "https://desk.example")
 

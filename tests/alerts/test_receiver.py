@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from waiting import until
 
-from alerts.receiver import TOKEN, Receiver
+from monitor.demo.receiver import TOKEN, Receiver
 
 
 @pytest.fixture

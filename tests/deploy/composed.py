@@ -22,11 +22,11 @@ from typing import Any
 
 import yaml
 
-from fix_ingest.dropcopy import DropCopySource
 from monitor.config import settings
+from monitor.demo import router
+from monitor.demo.dropcopy import DropCopySource
 from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.kafka.embedded.broker import Broker
-from monitor.simulator import router
 
 ROOT = Path(__file__).parents[2]
 LINE = ("listen", "publish", "quotes", "watch", "alert")

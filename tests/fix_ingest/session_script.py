@@ -11,7 +11,7 @@ import socket
 import time
 from pathlib import Path
 
-from fix_ingest.dropcopy import checksum
+from monitor.demo.dropcopy import checksum
 
 SOH = b"\x01"
 _BY_SHAPE = (b"10", b"42", b"52", b"60", b"122")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fix_ingest.delivery import Delivery
 from fix_ingest.dictionaries import installed, relaxed
-from fix_ingest.dropcopy import framed
 from fix_ingest.record import RecordKind
 from fix_ingest.wirebytes import field, is_whole, number, without_secrets
+from monitor.demo.dropcopy import framed
 
 
 def wire(seq: int, kind: str = "8", *fields: str) -> bytes:

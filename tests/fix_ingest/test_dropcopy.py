@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.dropcopy import Inbound, framed, prepared
-from fix_ingest.dropcopy.outgoing import Outgoing
-from fix_ingest.dropcopy.pace import Pace
 from fix_ingest.wirebytes import is_whole
+from monitor.demo.dropcopy import Inbound, framed, prepared
+from monitor.demo.dropcopy.outgoing import Outgoing
+from monitor.demo.dropcopy.pace import Pace
 
 NOW = 1_793_716_200_500_000_000
 

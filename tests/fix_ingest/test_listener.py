@@ -11,8 +11,8 @@ import pytest
 from listening import Listener, Peer, exec_ids, report, source_for
 from waiting import free_port, until
 
-from fix_ingest.dropcopy import DropCopySource, framed
 from fix_ingest.wirebytes import is_whole
+from monitor.demo.dropcopy import DropCopySource, framed
 
 pytestmark = pytest.mark.line
 
@@ -128,7 +128,7 @@ def test_stalled_counterparty_does_not_stop_another(tmp_path: Path) -> None:
 def test_source_process_feeds_a_listener(listener: Listener, tmp_path: Path) -> None:
     lines = "\n".join(f"8=FIX.4.4|9=1|35=8|34=1|17={i}|37=x|10=000|" for i in range(20))
     (tmp_path / "messages.fix").write_text(lines)
-    command = [sys.executable, "-m", "fix_ingest.dropcopy", "--port", str(listener.port)]
+    command = [sys.executable, "-m", "monitor.demo.dropcopy", "--port", str(listener.port)]
     done = subprocess.run(
         [*command, "--file", str(tmp_path / "messages.fix")], capture_output=True, text=True, timeout=60, check=False
     )

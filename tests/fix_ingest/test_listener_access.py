@@ -11,7 +11,7 @@ import pytest
 from listening import Listener, Peer, exec_ids
 from waiting import free_port, until
 
-from fix_ingest.dropcopy import framed
+from monitor.demo.dropcopy import framed
 
 pytestmark = pytest.mark.line
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from waiting import free_port, until
 
-from alerts.receiver import Receiver
-from fix_ingest.dropcopy import sending_time
 from monitor.config import settings
+from monitor.demo.dropcopy import sending_time
+from monitor.demo.receiver import Receiver
 from monitor.kafka import readback
 from monitor.process.leash import leashed
 from monitor.wire import codec, events

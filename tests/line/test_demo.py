@@ -12,10 +12,11 @@ import pytest
 from kafka import KafkaConsumer
 from waiting import free_port, until
 
-from monitor import cli, demo
+from monitor import cli
+from monitor.demo import command
+from monitor.demo import stage as setup
 from monitor.kafka.embedded.broker import Broker
 from monitor.process.leash import leashed
-from monitor.simulator import setup
 
 pytestmark = pytest.mark.line
 
@@ -68,10 +69,10 @@ def test_it_empties_only_what_it_has_made(tmp_path: Path) -> None:
     assert done.returncode == cli.USAGE
     assert (tmp_path / "thesis.txt").exists()
     (tmp_path / "thesis.txt").unlink()
-    (tmp_path / demo.MARKER).touch()
+    (tmp_path / command.MARKER).touch()
     (tmp_path / "old").mkdir()
-    with demo.emptied(tmp_path):
-        assert [p.name for p in tmp_path.iterdir()] == [demo.MARKER]
+    with command.emptied(tmp_path):
+        assert [p.name for p in tmp_path.iterdir()] == [command.MARKER]
 
 
 @pytest.mark.parametrize("words", [("--seconds", "0"), ("--orders", "-1"), ("--kafka", "nowhere")])
@@ -82,8 +83,8 @@ def test_options_that_make_no_sense_are_refused(words: tuple[str, str]) -> None:
 
 
 def test_of_two_demos_one_has_the_usual_ports() -> None:
-    first = demo.first_here()
-    assert demo.first_here() is None or first is None
+    first = command.first_here()
+    assert command.first_here() is None or first is None
     if first is not None:
         first.close()
 

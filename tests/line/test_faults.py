@@ -16,8 +16,8 @@ import pytest
 from kafka import KafkaProducer
 from waiting import free_port, until
 
-from alerts.receiver import Receiver
 from fix_ingest.journal import read_all
+from monitor.demo.receiver import Receiver
 from monitor.kafka.embedded.broker import Broker
 from monitor.wire import codec, events
 from tests.fix_ingest.listening import Peer

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from waiting import until
 
-from fix_ingest.dropcopy import DropCopySource
 from monitor import cli
+from monitor.demo import router
+from monitor.demo.dropcopy import DropCopySource
+from monitor.demo.fix_text import price_text
 from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.kafka.embedded.broker import Broker
-from monitor.simulator import router
-from monitor.simulator.fixtext import price_text
 from monitor.wire import events
 from monitor.wire.blocks import ABSENT
 from tests.line.rig import Rig, rig

@@ -16,9 +16,9 @@ import pytest
 from lean_tape import MS, QUOTE, TRADE, lines
 from waiting import until
 
-from fix_ingest.dropcopy import DropCopySource
+from monitor.demo.dropcopy import DropCopySource
+from monitor.demo.fix_text import fix_time
 from monitor.kafka.embedded.broker import Broker
-from monitor.simulator.fixtext import fix_time
 from monitor.wire.events import Execution, Tie
 from tests.line.rig import Rig, rig
 

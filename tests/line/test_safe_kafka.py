@@ -8,7 +8,7 @@ import pytest
 from safe_broker import PASSWORD, USER, SafeBroker
 from waiting import until
 
-from alerts.receiver import Receiver
+from monitor.demo.receiver import Receiver
 from tests.line.stage import NAMES, Stage, fill, order
 
 pytestmark = pytest.mark.line

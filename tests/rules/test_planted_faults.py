@@ -10,13 +10,13 @@ import pytest
 
 from fix_ingest import dialects
 from fix_ingest.logfile import LogReader
+from monitor.demo import router
+from monitor.demo.fix_text import fix_time
+from monitor.demo.stage import VENUES_DECLARED, VENUES_STRANGE
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.policy import parse
 from monitor.feeds.quote_table import Table
 from monitor.feeds.synthetic_market import SyntheticMarket
-from monitor.simulator import router
-from monitor.simulator.fixtext import fix_time
-from monitor.simulator.setup import VENUES_DECLARED, VENUES_STRANGE
 from monitor.wire.blocks import Block
 from monitor.wire.events import Finding, Tick
 from rules import RULES
@@ -47,7 +47,7 @@ def dealt() -> list[router.Order]:
 def findings(dealt: list[router.Order], tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
     log = tmp_path_factory.mktemp("log") / "router.log"
     write_log(log, dealt)
-    policy = parse(resources.files("monitor.simulator").joinpath("demo_policy.toml").read_text("utf-8"), "demo", RULES)
+    policy = parse(resources.files("monitor.demo").joinpath("demo_policy.toml").read_text("utf-8"), "demo", RULES)
     engine = Engine(policy, RULES, EngineConfig())
     for n, table in enumerate([MARKET.opening(START - SECOND), MARKET.rows(START - SECOND, HEARD)]):
         engine.block(block(n, table), n)

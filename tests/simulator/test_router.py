@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from monitor.demo import router
+from monitor.demo.fix_text import fix_time, price_text
+from monitor.demo.router import MS, Order, Plan
 from monitor.feeds.synthetic_market import SyntheticMarket
-from monitor.simulator import router
-from monitor.simulator.fixtext import fix_time, price_text
-from monitor.simulator.router import MS, Order, Plan
 
 START = 1_700_000_000_000_000_000
 MARKET = SyntheticMarket(3)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from monitor.simulator.router import Planted
-from monitor.simulator.verdict import Sent, Told, compare, wrongs
+from monitor.demo.router import Planted
+from monitor.demo.scorecard import Sent, Told, compare, wrongs
 from monitor.wire import events
 
 LIMIT = events.Limit(name="l", value="v", policy="p", effective="2000-01-01", approved_by="a", reason="r")

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from msgspec import Struct
 
-from monitor.simulator.fixtext import fix_time, price_text
+from monitor.demo.fix_text import fix_time, price_text
 
 Fault = Literal["slow_route", "slow_ack", "no_ack", "slow_fill", "outside", "receipt", "venue", "busted"]
 Field = tuple[int, str]

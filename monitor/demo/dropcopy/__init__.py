@@ -8,7 +8,7 @@ the source.
 
 from __future__ import annotations
 
-from fix_ingest.dropcopy.source import DropCopySource
-from fix_ingest.dropcopy.wire import Fields, Inbound, checksum, encoded, framed, prepared, sending_time
+from monitor.demo.dropcopy.source import DropCopySource
+from monitor.demo.dropcopy.wire import Fields, Inbound, checksum, encoded, framed, prepared, sending_time
 
 __all__ = ["DropCopySource", "Fields", "Inbound", "checksum", "encoded", "framed", "prepared", "sending_time"]

@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import groupby
 
-from fix_ingest.dropcopy import DropCopySource
+from monitor.demo import router
+from monitor.demo.dropcopy import DropCopySource
+from monitor.demo.scorecard import Sent
+from monitor.demo.stage import VENUES_DECLARED, VENUES_STRANGE, Stage
 from monitor.feeds.synthetic_market import SyntheticMarket
-from monitor.simulator import router
-from monitor.simulator.setup import VENUES_DECLARED, VENUES_STRANGE, Stage
-from monitor.simulator.verdict import Sent
 
 SLICE_NS = 2_000_000
 """Messages due within the same two milliseconds go out together."""

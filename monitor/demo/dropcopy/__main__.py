@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from fix_ingest.dropcopy.source import DropCopySource
-from fix_ingest.dropcopy.wire import prepared
+from monitor.demo.dropcopy.source import DropCopySource
+from monitor.demo.dropcopy.wire import prepared
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fix_ingest.dropcopy", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m monitor.demo.dropcopy", description=main.__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--file", required=True, help="messages, one a line; - for standard input")

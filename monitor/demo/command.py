@@ -21,13 +21,14 @@ from msgspec import Struct
 
 from monitor import cli
 from monitor.config import settings
+from monitor.demo import scorecard, sending
+from monitor.demo import stage as setup
+from monitor.demo.stage import Stage
 from monitor.kafka import topics
 from monitor.kafka.embedded import jars
 from monitor.process import child, supervisor
 from monitor.process.lockfile import held
 from monitor.process.signals import stopping
-from monitor.simulator import setup, source, verdict
-from monitor.simulator.setup import Stage
 
 log = structlog.get_logger()
 
@@ -71,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(told, str) or told is None:
         sys.stderr.write(f"{told}\n")
         return cli.UNAVAILABLE
-    sys.stdout.write(json.dumps(verdict.as_json(told)) + "\n")
+    sys.stdout.write(json.dumps(scorecard.as_json(told)) + "\n")
     if told.left_out:
         log.warning("orders were reported too late to be judged: this machine is busy", left_out=told.left_out)
-    for wrong in (wrongs := verdict.wrongs(told)):
+    for wrong in (wrongs := scorecard.wrongs(told)):
         log.error(wrong)
     return cli.FAILED if wrongs else cli.OK
 
@@ -128,7 +129,7 @@ def _ours(directory: Path) -> bool:
     return (directory / MARKER).exists() or (written.is_file() and written.read_text("utf-8").startswith(setup.HEAD))
 
 
-def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> verdict.Told | str | None:
+def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> scorecard.Told | str | None:
     """The outcome, why there is none, or ``None`` when it was stopped before it began."""
     logs = stage.directory / "logs"
     receiver = child.spawn(stage.receiver, logs / "receiver.log")
@@ -182,7 +183,7 @@ class Broken(RuntimeError):
 
 def _orders(
     stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes
-) -> verdict.Told | str | None:
+) -> scorecard.Told | str | None:
     try:
         waiting = setup.wait_until_up(stage, stop, processes.check)
         if stop.is_set():
@@ -195,7 +196,7 @@ def _orders(
         if stop.is_set() and not sent.messages:
             return None
         _drain(stage, sent, processes)
-        return verdict.tell(stage.settings.kafka, stage.settings.watch.patience_ms, sent, processes.restarts())
+        return scorecard.tell(stage.settings.kafka, stage.settings.watch.patience_ms, sent, processes.restarts())
     except (Broken, topics.Unavailable) as error:
         return str(error)
 
@@ -206,17 +207,17 @@ def _warm_up(stage: Stage, stop: threading.Event, processes: Processes) -> None:
     deadline = time.monotonic() + WARM_UP_S
     while time.monotonic() < deadline and not stop.is_set():
         processes.check()
-        judged = verdict.judged_until(stage.settings.kafka)
+        judged = scorecard.judged_until(stage.settings.kafka)
         if judged is not None and judged >= began:
             return
         stop.wait(0.2)
 
 
-def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes) -> verdict.Sent:
+def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes) -> scorecard.Sent:
     """Have the router send its orders; answers what it has sent."""
     until = "Ctrl-C" if args.seconds is None else f"{args.seconds:g} s have passed, or Ctrl-C"
     log.info("the router sends orders", a_second=args.orders, until=until)
-    router = source.Router(stage, rate=args.orders, seed=args.seed, seconds=args.seconds, stop=stop)
+    router = sending.Router(stage, rate=args.orders, seed=args.seed, seconds=args.seconds, stop=stop)
     router.start()
     while router.is_alive():
         processes.check()
@@ -224,14 +225,14 @@ def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, process
     return router.sent
 
 
-def _drain(stage: Stage, sent: verdict.Sent, processes: Processes) -> None:
+def _drain(stage: Stage, sent: scorecard.Sent, processes: Processes) -> None:
     """Wait until everything sent has been judged; gives up when judging stands still for `DRAIN_S` seconds."""
     log.info("all orders are sent; waiting until the last has been judged", messages=sent.messages)
-    wanted, judged = sent.last_at + verdict.QUIET_NS, 0
+    wanted, judged = sent.last_at + scorecard.QUIET_NS, 0
     deadline = time.monotonic() + DRAIN_S
     while judged < wanted and time.monotonic() < deadline:
         processes.check()
         time.sleep(0.2)
-        further = verdict.judged_until(stage.settings.kafka) or judged
+        further = scorecard.judged_until(stage.settings.kafka) or judged
         if further > judged:
             judged, deadline = further, time.monotonic() + DRAIN_S

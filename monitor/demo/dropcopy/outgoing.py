@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fix_ingest.dropcopy.wire import framed, sending_time
+from monitor.demo.dropcopy.wire import framed, sending_time
 
 
 class Outgoing:

@@ -10,10 +10,10 @@ from typing import Final, Literal
 
 import structlog
 
-from fix_ingest.dropcopy.bell import Bell
-from fix_ingest.dropcopy.outgoing import Outgoing
-from fix_ingest.dropcopy.pace import Pace
-from fix_ingest.dropcopy.wire import Fields, Inbound, encoded, logon_fields
+from monitor.demo.dropcopy.outgoing import Outgoing
+from monitor.demo.dropcopy.pace import Pace
+from monitor.demo.dropcopy.wakeup import Bell
+from monitor.demo.dropcopy.wire import Fields, Inbound, encoded, logon_fields
 
 log = structlog.get_logger()
 

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from alerts.received import Letter, SlackPost, received_json, received_page
+from monitor.demo.received_page import Letter, SlackPost, received_json, received_page
 
 TOKEN = "xoxb-demo-receiver"  # noqa: S105 - a made-up token of a made-up server
 WEBHOOK = "/services/T0DEMO/B0DEMO/demo-receiver"
@@ -258,7 +258,7 @@ def _letter(content: bytes, envelope: Envelope) -> Letter:
 
 def main(argv: list[str] | None = None) -> int:
     """Run until stopped."""
-    parser = argparse.ArgumentParser(prog="python -m alerts.receiver", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m monitor.demo.receiver", description=__doc__.splitlines()[0])
     parser.add_argument("--slack-port", type=int, default=0)
     parser.add_argument("--smtp-port", type=int, default=0)
     args = parser.parse_args(argv)

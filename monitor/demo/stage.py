@@ -130,7 +130,7 @@ def prepare(directory: Path, kafka: str | None, seed: int, *, usual: bool = True
 
 
 def _receiver(ports: dict[str, int]) -> tuple[str, ...]:
-    words = [sys.executable, "-m", "alerts.receiver"]
+    words = [sys.executable, "-m", "monitor.demo.receiver"]
     for name in ("slack", "smtp"):
         words += [f"--{name}-port", str(ports[name])]
     return tuple(words)

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct, field
 
 from monitor.config import settings
+from monitor.demo.router import RULE_OF, Planted
 from monitor.kafka import readback
-from monitor.simulator.router import RULE_OF, Planted
 from monitor.wire import codec, events
 
 Accusation = tuple[str, str]

@@ -1,0 +1,1 @@
+"""The demo and its equipment: a router with planted faults, a drop-copy source, receivers of notices, a scorecard."""
