@@ -23,8 +23,8 @@ from typing import Any
 
 import psutil
 
-from fix_ingest.dictionaries import write_relaxed
 from fix_ingest.journal import read_all
+from fix_ingest.session.dictionaries import write_relaxed
 from monitor.demo.dropcopy import framed, sending_time
 
 MESSAGES = 150_000

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from kafka import KafkaProducer
 
-from fix_ingest import publisher
-from fix_ingest.decode import Decoder
+from fix_ingest.decode.decoder import Decoder
 from fix_ingest.journal import Journal, Reader
-from fix_ingest.outbound import Clock, Outbound
-from fix_ingest.position import Scribe
-from fix_ingest.pruning import Pruner
+from fix_ingest.journal.retention import Pruner
+from fix_ingest.publish import publisher
+from fix_ingest.publish.messages import Clock, Outbound
+from fix_ingest.publish.position import Scribe
 from monitor.config import settings
 from monitor.kafka import topics
 from monitor.kafka.embedded.broker import Broker

@@ -20,8 +20,8 @@ OK, FAILED, USAGE, UNAVAILABLE, STOPPED = 0, 1, 2, 69, 130
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("monitor.demo.command", "a market, a router with planted faults and the whole line, on this machine"),
     "run": ("monitor.process.supervisor", "the whole line on one machine, each process restarted when it dies"),
-    "listen": ("fix_ingest.listener", "FIX drop-copy sessions → journal"),
-    "publish": ("fix_ingest.publisher", "journal → decoded reports on Kafka"),
+    "listen": ("fix_ingest.session.listener", "FIX drop-copy sessions → journal"),
+    "publish": ("fix_ingest.publish.publisher", "journal → decoded reports on Kafka"),
     "quotes": ("monitor.feeds.command", "a quote source → blocks on Kafka"),
     "watch": ("monitor.worker.faust_app", "the worker: joins reports with the NBBO and judges them"),
     "alert": ("alerts.app", "findings → incidents, Slack, e-mail, metrics and the desk page"),

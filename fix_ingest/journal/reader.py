@@ -9,8 +9,8 @@ from typing import Final
 from msgspec import Struct
 
 from fix_ingest.journal.files import segment_path, segments, size
-from fix_ingest.record import Record
-from fix_ingest.segment import Damage, Frame, decode, length, next_whole
+from fix_ingest.journal.record import Record
+from fix_ingest.journal.segment import Damage, Frame, decode, length, next_whole
 
 _CHUNK: Final = 1 << 20
 

@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from fix_ingest.journal.files import segment_path, segments
-from fix_ingest.segment import Damage, Frame, Head, Mark, scan
+from fix_ingest.journal.segment import Damage, Frame, Head, Mark, scan
 
 log = structlog.get_logger()
 

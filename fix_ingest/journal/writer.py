@@ -12,9 +12,9 @@ import structlog
 
 from fix_ingest.journal.files import force_directory, segment_path
 from fix_ingest.journal.owner import machine_restarted, note_boot, own
+from fix_ingest.journal.record import RecordKind
 from fix_ingest.journal.recovery import recover
-from fix_ingest.record import RecordKind
-from fix_ingest.segment import Head, Mark, encode, encode_head
+from fix_ingest.journal.segment import Head, Mark, encode, encode_head
 
 log = structlog.get_logger()
 

@@ -11,8 +11,8 @@ from functools import partial
 import msgspec
 from msgspec import Struct, field
 
-from fix_ingest import dialects
-from fix_ingest.logfile import LogReader
+from fix_ingest.decode import dialects
+from fix_ingest.logs.reader import LogReader
 from monitor.config.toml import Mistaken, Several
 from monitor.files import external_sort
 from monitor.files.archives import DAMAGED, check, texts

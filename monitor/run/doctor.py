@@ -145,7 +145,7 @@ def _broker(config: Settings) -> Answer:
 
 def _files(config: Settings) -> Iterator[Answer]:
     """The files the settings name: limits and dialects."""
-    from fix_ingest import dialects
+    from fix_ingest.decode import dialects
     from monitor.worker import engines
 
     checks: list[tuple[str, str, Callable[[], object]]] = [

@@ -9,7 +9,7 @@ import days
 import pytest
 from stranger import Stranger
 
-from fix_ingest import logorder
+from fix_ingest.logs import order
 from monitor import cli
 
 TIES = ("before", "at-or-before")
@@ -106,9 +106,9 @@ def test_orders_of_one_level(stranger: Stranger) -> None:
 
 
 def test_more_messages_than_fit_in_a_run_are_sorted_all_the_same() -> None:
-    sent = [logorder.Sent(n * 7919 % 11, n, "AB"[n % 2], n * 31 % 97, f"é{n}\x01", "l", n) for n in range(100)]
-    ordered = list(logorder.in_order(sent))
-    assert ordered == list(logorder.in_order(sent, run=9))
+    sent = [order.Sent(n * 7919 % 11, n, "AB"[n % 2], n * 31 % 97, f"é{n}\x01", "l", n) for n in range(100)]
+    ordered = list(order.in_order(sent))
+    assert ordered == list(order.in_order(sent, run=9))
     assert [s.at for s in ordered] == sorted(s.at for s in sent)
     numbers = [s.seq for s in ordered if s.at == 0 and s.sender == "A"]
     assert numbers == sorted(n for n in numbers if n is not None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fix_ingest import position as publishing
+from fix_ingest.publish import position as publishing
 from monitor.feeds import resume as playing
 
 BAD = (b"", b"{", b'{"play": "\xff"}', b'{"play": "p"}', b"\x81\xa1a\xa1\xff", b"\x00" * 64)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fix_ingest.decode import Decoder
-from fix_ingest.dialect import Dialect
-from fix_ingest.dialects import load
-from fix_ingest.message import checksum
-from fix_ingest.record import Record, RecordKind
+from fix_ingest.decode.decoder import Decoder
+from fix_ingest.decode.dialect import Dialect
+from fix_ingest.decode.dialects import load
+from fix_ingest.decode.message import checksum
+from fix_ingest.journal.record import Record, RecordKind
 from monitor.venues.shipped import shipped
 from monitor.wire.events import Garbled, ReportLine
 

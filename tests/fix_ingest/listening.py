@@ -16,7 +16,7 @@ from pathlib import Path
 from waiting import free_port, until
 
 from fix_ingest.journal import read_all
-from fix_ingest.record import Record
+from fix_ingest.journal.record import Record
 from monitor.demo.dropcopy import DropCopySource, Inbound, framed, sending_time
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from fix_ingest.journal import Journal
-from fix_ingest.sessions import Engine
+from fix_ingest.session.quickfix_engine import Engine
 from monitor.config.settings import Session
 from monitor.process import logs
 

@@ -7,10 +7,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.delivery import Delivery
-from fix_ingest.dictionaries import installed, relaxed
-from fix_ingest.record import RecordKind
-from fix_ingest.wirebytes import field, is_whole, number, without_secrets
+from fix_ingest.journal.record import RecordKind
+from fix_ingest.session.delivery import Delivery
+from fix_ingest.session.dictionaries import installed, relaxed
+from fix_ingest.session.raw_fields import field, is_whole, number, without_secrets
 from monitor.demo.dropcopy import framed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.wirebytes import is_whole
+from fix_ingest.session.raw_fields import is_whole
 from monitor.demo.dropcopy import Inbound, framed, prepared
 from monitor.demo.dropcopy.outgoing import Outgoing
 from monitor.demo.dropcopy.pace import Pace

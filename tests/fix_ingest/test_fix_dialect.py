@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fix_ingest.dialect import Dialect, Symbols, Tags, parse
-from fix_ingest.dialects import for_sessions, load, shipped_names
+from fix_ingest.decode.dialect import Dialect, Symbols, Tags, parse
+from fix_ingest.decode.dialects import for_sessions, load, shipped_names
 from monitor.config.settings import Session
 from monitor.config.toml import Mistaken
 

@@ -8,8 +8,8 @@ from fix_wire import decoder, frame, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.logshapes import messages
-from fix_ingest.record import RecordKind
+from fix_ingest.journal.record import RecordKind
+from fix_ingest.logs.shapes import messages
 from monitor.wire.codec import decode_reports, encode_lines
 from monitor.wire.events import Garbled
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fix_ingest.dialects import load
-from fix_ingest.lineage import Chains, Known, Lineage
+from fix_ingest.decode.dialects import load
+from fix_ingest.decode.lineage import Chains, Known, Lineage
 from monitor.wire.events import Filled, Garbled, Routed
 
 

@@ -8,9 +8,9 @@ from fix_wire import frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.dialects import load
-from fix_ingest.logfile import LogReader
-from fix_ingest.logshapes import messages
+from fix_ingest.decode.dialects import load
+from fix_ingest.logs.reader import LogReader
+from fix_ingest.logs.shapes import messages
 from monitor.config.toml import Mistaken
 from monitor.wire.events import Filled, Received, ReportLine, SessionUp
 

@@ -4,7 +4,7 @@ from fix_wire import frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.message import Broken, Message, checksum, parse
+from fix_ingest.decode.message import Broken, Message, checksum, parse
 
 FILL = frame("35=8|34=2|11=C1|17=E1|150=F|31=10.5|32=100|55=IBM|58=a=b|")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fix_wire import FILL, PARENT, ROUTE, garbled, one, tell
 
-from fix_ingest.dialect import Dialect, Rung
+from fix_ingest.decode.dialect import Dialect, Rung
 from monitor.wire.events import (
     Cancelled,
     Filled,

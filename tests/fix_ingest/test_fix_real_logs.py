@@ -11,11 +11,11 @@ import pytest
 from fix_wire import SEEN, decoder, frame, record, shared
 from msgspec.structs import replace
 
-from fix_ingest.dialect import Tags
-from fix_ingest.dialects import load
-from fix_ingest.logfile import LogReader
-from fix_ingest.logshapes import messages
-from fix_ingest.message import text_of
+from fix_ingest.decode.dialect import Tags
+from fix_ingest.decode.dialects import load
+from fix_ingest.decode.message import text_of
+from fix_ingest.logs.reader import LogReader
+from fix_ingest.logs.shapes import messages
 from monitor.wire.events import Acked, Cancelled, Filled, Garbled, Received, Rejected, ReportLine, Status
 
 FOLDERS = [

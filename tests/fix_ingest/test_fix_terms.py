@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from fix_wire import AT, FILL, PARENT, ROUTE, SEEN, decoder, frame, one, record, tell
 
-from fix_ingest.dialect import Dialect, Symbols, Tags
+from fix_ingest.decode.dialect import Dialect, Symbols, Tags
 from monitor.wire.events import (
     Busted,
     Filled,

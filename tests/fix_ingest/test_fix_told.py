@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fix_wire import FILL, HEAD, SEEN, decoder, frame, garbled, record
 
-from fix_ingest.record import RecordKind
+from fix_ingest.journal.record import RecordKind
 from monitor.wire.events import (
     Gap,
     GapFilled,

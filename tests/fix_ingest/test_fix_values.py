@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fix_ingest.values import price, quantity, time_ns, whole
+from fix_ingest.decode.field_values import price, quantity, time_ns, whole
 
 NOON = 1_793_707_200_000_000_000  # 2026-11-03 12:00 UTC
 

@@ -27,8 +27,8 @@ from fix_ingest.journal import (
     segment_path,
     segments,
 )
-from fix_ingest.record import Record
-from fix_ingest.segment import KINDS, LARGEST, Frame, Mark, decode, encode, scan
+from fix_ingest.journal.record import Record
+from fix_ingest.journal.segment import KINDS, LARGEST, Frame, Mark, decode, encode, scan
 
 bodies = st.lists(st.binary(max_size=300), min_size=1, max_size=12)
 

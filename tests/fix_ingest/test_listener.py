@@ -11,7 +11,7 @@ import pytest
 from listening import Listener, Peer, exec_ids, report, source_for
 from waiting import free_port, until
 
-from fix_ingest.wirebytes import is_whole
+from fix_ingest.session.raw_fields import is_whole
 from monitor.demo.dropcopy import DropCopySource, framed
 
 pytestmark = pytest.mark.line

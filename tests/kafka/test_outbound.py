@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2 as kafkas_murmur2
 
-from fix_ingest.outbound import MESSAGE_BYTES, Clock, Outbound
-from fix_ingest.record import Record
+from fix_ingest.journal.record import Record
+from fix_ingest.publish.messages import MESSAGE_BYTES, Clock, Outbound
 from monitor.wire import codec
 from monitor.wire.events import Ended, Garbled, Received, ReportLine, SessionUp, Tick
 from monitor.worker.deduplicator import Doorkeeper, envelope_of

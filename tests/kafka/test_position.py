@@ -8,7 +8,7 @@ from pathlib import Path
 from waiting import until
 
 from fix_ingest.journal import Position
-from fix_ingest.position import Saved, Scribe, load, save
+from fix_ingest.publish.position import Saved, Scribe, load, save
 
 
 def saved(n: int) -> Saved:

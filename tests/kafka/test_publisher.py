@@ -21,7 +21,7 @@ import pytest
 from waiting import free_port, until
 
 from fix_ingest.journal import Journal, segment_path, segments
-from fix_ingest.position import Saved
+from fix_ingest.publish.position import Saved
 from monitor.config import settings
 from monitor.kafka import readback, topics
 from monitor.kafka.embedded.broker import Broker

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fix_ingest import dialects
-from fix_ingest.logfile import LogReader
+from fix_ingest.decode import dialects
+from fix_ingest.logs.reader import LogReader
 from monitor.demo import router
 from monitor.demo.fix_text import fix_time
 from monitor.demo.stage import VENUES_DECLARED, VENUES_STRANGE

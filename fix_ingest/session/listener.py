@@ -19,8 +19,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from fix_ingest.journal import Journal, JournalInUse
-from fix_ingest.link import Link
-from fix_ingest.sessions import Engine
+from fix_ingest.session.quickfix_engine import Engine
+from fix_ingest.session.session import Link
 from monitor.cli import OK, UNAVAILABLE, USAGE, add_config
 from monitor.config.settings import Settings, load, secret
 from monitor.process.health_server import Health, Probe

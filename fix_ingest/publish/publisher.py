@@ -19,14 +19,15 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
-from fix_ingest import dialects, position
-from fix_ingest.decode import Decoder
+from fix_ingest.decode import dialects
+from fix_ingest.decode.decoder import Decoder
 from fix_ingest.journal import Reader
-from fix_ingest.outbound import Clock, Outbound
-from fix_ingest.position import Saved, Scribe
-from fix_ingest.pruning import Pruner
-from fix_ingest.publish_metrics import Meter
-from fix_ingest.record import Record
+from fix_ingest.journal.record import Record
+from fix_ingest.journal.retention import Pruner
+from fix_ingest.publish import position
+from fix_ingest.publish.messages import Clock, Outbound
+from fix_ingest.publish.metrics import Meter
+from fix_ingest.publish.position import Saved, Scribe
 from monitor import cli
 from monitor.config import settings
 from monitor.kafka.producer import BoundedProducer

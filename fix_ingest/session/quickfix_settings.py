@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fix_ingest.dictionaries import write_relaxed
+from fix_ingest.session.dictionaries import write_relaxed
 from monitor.config.settings import Session
 
 

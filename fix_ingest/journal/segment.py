@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from fix_ingest.record import Record, RecordKind
+from fix_ingest.journal.record import Record, RecordKind
 
 KINDS: Final[tuple[RecordKind, ...]] = ("message", "up", "down", "gap", "gap_filled", "reset", "refused")
 LARGEST: Final = 64 << 20

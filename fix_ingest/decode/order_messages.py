@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fix_ingest.facts import Case, Unusable
+from fix_ingest.decode.context import Case, Unusable
 from monitor.wire.events import Received, Rejected, Routed, Status
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from fix_ingest.dialect import Dialect, parse
+from fix_ingest.decode.dialect import Dialect, parse
 from monitor.config.settings import Session
 from monitor.config.toml import Mistake, Mistaken
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from fix_ingest import groups
+from fix_ingest.decode import repeating_groups
 
 SOH = "\x01"
 _ADLER_BLOCK, _ADLER_ASCII_BLOCK = 256, 512
@@ -76,7 +76,7 @@ def parse(body: bytes, framed: bool = True) -> Message | Broken:
 def _plain(tags: tuple[str, ...]) -> bool:
     """Whether all tags are numbers and none begins a repeating group or data; messages have few forms."""
     joined = "".join(tags)
-    return joined.isascii() and joined.isdigit() and groups.COUNTED.isdisjoint(tags)
+    return joined.isascii() and joined.isdigit() and repeating_groups.COUNTED.isdisjoint(tags)
 
 
 def text_of(body: bytes) -> str:
@@ -143,7 +143,7 @@ def _carefully(body: bytes, text: str) -> Message | Broken:
     pairs, odd = _walk(body)
     if not pairs:
         return Broken("no field of the form tag=value")
-    return Message(groups.outside(pairs), body, text, tuple(odd))
+    return Message(repeating_groups.outside(pairs), body, text, tuple(odd))
 
 
 def _walk(body: bytes) -> tuple[list[tuple[str, str]], list[str]]:
@@ -166,7 +166,7 @@ def _walk(body: bytes) -> tuple[list[tuple[str, str]], list[str]]:
 
 def _end_of_data(body: bytes, tag: str, pairs: list[tuple[str, str]], start: int, end: int) -> int:
     """End of a field: by the length field just before it where there is one, for data may hold separators."""
-    if not pairs or groups.DATA.get(pairs[-1][0]) != tag:
+    if not pairs or repeating_groups.DATA.get(pairs[-1][0]) != tag:
         return end
     length = pairs[-1][1]
     if not (length.isascii() and length.isdigit()) or len(length) > 9:

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from fix_ingest.publisher import Publisher
+    from fix_ingest.publish.publisher import Publisher
 
 Metric = CounterMetricFamily | GaugeMetricFamily
 

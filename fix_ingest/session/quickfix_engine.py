@@ -27,11 +27,11 @@ import quickfix as fix
 import structlog
 
 from fix_ingest.journal import Journal
-from fix_ingest.link import Link, LogonRefused
-from fix_ingest.listening_socket import listen_there, listening, unknown_port
-from fix_ingest.number_store import session_file
-from fix_ingest.session_settings import quickfix_settings
-from fix_ingest.wirebytes import without_secrets
+from fix_ingest.session.bind import listen_there, listening, unknown_port
+from fix_ingest.session.quickfix_settings import quickfix_settings
+from fix_ingest.session.raw_fields import without_secrets
+from fix_ingest.session.sequence_store import session_file
+from fix_ingest.session.session import Link, LogonRefused
 from monitor.config.settings import Session
 
 log = structlog.get_logger()

@@ -13,13 +13,13 @@ from typing import BinaryIO
 
 from msgspec import Struct, field
 
-from fix_ingest.decode import Decoder
-from fix_ingest.dialect import Dialect
-from fix_ingest.logorder import Sent, in_order
-from fix_ingest.logshapes import is_remark, messages
-from fix_ingest.message import frame_fault, text_of
-from fix_ingest.record import Record
-from fix_ingest.values import time_ns, whole
+from fix_ingest.decode.decoder import Decoder
+from fix_ingest.decode.dialect import Dialect
+from fix_ingest.decode.field_values import time_ns, whole
+from fix_ingest.decode.message import frame_fault, text_of
+from fix_ingest.journal.record import Record
+from fix_ingest.logs.order import Sent, in_order
+from fix_ingest.logs.shapes import is_remark, messages
 from monitor.files.archives import DAMAGED, texts
 from monitor.venues.shipped import shipped
 from monitor.venues.table import Venues

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from fix_ingest.dialect import Ladder
-from fix_ingest.habits import Habits, first
-from fix_ingest.lineage import Chains, Known
-from fix_ingest.message import Message, shown
-from fix_ingest.record import Record
-from fix_ingest.values import price, quantity, time_ns, whole
+from fix_ingest.decode.dialect import Ladder
+from fix_ingest.decode.field_values import price, quantity, time_ns, whole
+from fix_ingest.decode.lineage import Chains, Known
+from fix_ingest.decode.lookup import Habits, first
+from fix_ingest.decode.message import Message, shown
+from fix_ingest.journal.record import Record
 from monitor.venues.table import Venues
 from monitor.wire.events import Side
 

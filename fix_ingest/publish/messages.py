@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from fix_ingest.record import Record
+from fix_ingest.journal.record import Record
 from monitor.wire import codec
 from monitor.wire.events import Ended, Garbled, Report, ReportLine, Tick
 

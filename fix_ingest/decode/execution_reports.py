@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from fix_ingest.dialect import Meaning
-from fix_ingest.facts import Case, Unusable
-from fix_ingest.habits import WORDS, first
-from fix_ingest.values import price, quantity
+from fix_ingest.decode.context import Case, Unusable
+from fix_ingest.decode.dialect import Meaning
+from fix_ingest.decode.field_values import price, quantity
+from fix_ingest.decode.lookup import WORDS, first
 from monitor.wire.events import (
     Acked,
     Busted,

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from fix_ingest.record import RecordKind
-from fix_ingest.wirebytes import field, is_whole, number, number_of, without_secrets
+from fix_ingest.journal.record import RecordKind
+from fix_ingest.session.raw_fields import field, is_whole, number, number_of, without_secrets
 
 LARGEST_NUMBER: Final = (1 << 63) - 1
 

@@ -18,10 +18,10 @@ from typing import NoReturn, Protocol
 
 import structlog
 
-from fix_ingest.delivery import Delivery, Parsed
 from fix_ingest.journal import Journal
-from fix_ingest.number_store import numbers_began
-from fix_ingest.wirebytes import field
+from fix_ingest.session.delivery import Delivery, Parsed
+from fix_ingest.session.raw_fields import field
+from fix_ingest.session.sequence_store import numbers_began
 from monitor.config.settings import Session
 
 log = structlog.get_logger()

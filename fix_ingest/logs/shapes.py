@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fix_ingest.message import SOH
+from fix_ingest.decode.message import SOH
 
 _MARKS = r"\x01|\^A|\\x01|\\u0001|\\001|#001|&#x?0*1;|<SOH>|\[SOH\]"
 _DELIMITER = rf"({_MARKS}|[^0-9A-Za-z=.]{{1,3}}?)(?=[0-9]+=)"

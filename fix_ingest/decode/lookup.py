@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from string import ascii_letters, ascii_uppercase
 
-from fix_ingest.dialect import Dialect, Ladder, Meaning, MessageMeaning
+from fix_ingest.decode.dialect import Dialect, Ladder, Meaning, MessageMeaning
 
 EXEC_TYPES: dict[str, Meaning] = {
     "0": "ack", "1": "fill", "2": "fill", "3": "done_for_day", "4": "cancel", "5": "replace", "6": "status",

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fix_ingest import executions, requests
-from fix_ingest.dialect import Dialect, MessageMeaning
-from fix_ingest.facts import Case, Unusable
-from fix_ingest.habits import OTHERS, Habits
-from fix_ingest.lineage import Lineage
-from fix_ingest.message import Broken, Message, parse, shown, text_of
-from fix_ingest.record import Record
+from fix_ingest.decode import execution_reports, order_messages
+from fix_ingest.decode.context import Case, Unusable
+from fix_ingest.decode.dialect import Dialect, MessageMeaning
+from fix_ingest.decode.lineage import Lineage
+from fix_ingest.decode.lookup import OTHERS, Habits
+from fix_ingest.decode.message import Broken, Message, parse, shown, text_of
+from fix_ingest.journal.record import Record
 from monitor.venues.table import Venues
 from monitor.wire.events import (
     Gap,
@@ -33,22 +33,22 @@ _SECRET = re.compile(r"(?<![0-9])(554|925|1402|1404)=[^\x01|]*")
 """Password fields of a logon, never shown."""
 
 _ORDERS: dict[MessageMeaning, Callable[[Case], OrderKind]] = {
-    "execution": executions.report,
-    "bust": executions.busted,
-    "correct": executions.corrected,
-    "order": requests.order,
-    "replace_request": requests.replace_request,
-    "cancel_request": requests.cancel_request,
-    "cancel_reject": requests.cancel_reject,
-    "business_reject": requests.business_reject,
-    "session_reject": requests.session_reject,
+    "execution": execution_reports.report,
+    "bust": execution_reports.busted,
+    "correct": execution_reports.corrected,
+    "order": order_messages.order,
+    "replace_request": order_messages.replace_request,
+    "cancel_request": order_messages.cancel_request,
+    "cancel_reject": order_messages.cancel_reject,
+    "business_reject": order_messages.business_reject,
+    "session_reject": order_messages.session_reject,
 }
 
 
 class Decoder:
     """Decodes the records of one journal in their order.
 
-    It remembers replaced ids and parents (`fix_ingest.lineage`): whoever goes on from a saved position must save
+    It remembers replaced ids and parents (`fix_ingest.decode.lineage`): whoever goes on from a saved position must save
     `snapshot` beside it and `restore` it.
     """
 

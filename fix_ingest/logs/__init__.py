@@ -1,0 +1,1 @@
+"""FIX logs of many shapes as a source of messages."""
