@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from alerts.measures import HOP_BUCKETS, INFINITE, LATENCY_BUCKETS, Labels
+from alerts.totals import HOP_BUCKETS, INFINITE, LATENCY_BUCKETS, Labels
 from monitor.wire.events import LineHealth
 
 COUNTERS = {

@@ -13,9 +13,9 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Struct
 
-from alerts.ledger import Ledger
 from alerts.notify import Told
 from alerts.render import Message
+from alerts.store import Ledger
 
 
 class Standing(StrEnum):

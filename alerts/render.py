@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from alerts import words
+from alerts import formats
 from alerts.incidents import Incident
 from alerts.notify import Reason
 from monitor.wire.events import Finding
@@ -97,7 +97,7 @@ def escape(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The text without line breaks or other control characters, and with arrows as arrows."""
-    return words.arrows("".join(c if c.isprintable() else " " for c in text))
+    return formats.arrows("".join(c if c.isprintable() else " " for c in text))
 
 
 def _subject(incident: Incident, note: RuleNote | None, reason: Reason) -> str:
@@ -105,12 +105,12 @@ def _subject(incident: Incident, note: RuleNote | None, reason: Reason) -> str:
     rule = cause.rule.replace("_", " ") if note is None else note.title
     where = f" at {cause.venue}" if cause.venue is not None else ""
     whose = f" ({cause.vendor})" if cause.vendor is not None else ""
-    much = "" if reason is Reason.WITHDRAWN else f": {words.many(incident.orders, 'order')}{_cost(incident)}"
+    much = "" if reason is Reason.WITHDRAWN else f": {formats.many(incident.orders, 'order')}{_cost(incident)}"
     return one_line(f"[{incident.severity}] {OPENING.get(reason, reason.value)}: {rule}{where}{whose}{much}")[:200]
 
 
 def _cost(incident: Incident) -> str:
-    return "" if incident.cost is None else f", cost {words.money(incident.cost)}"
+    return "" if incident.cost is None else f", cost {formats.money(incident.cost)}"
 
 
 def _summary(incident: Incident, example: Finding | None, reason: Reason) -> Pairs:
@@ -137,7 +137,7 @@ def _which(incident: Incident, example: Finding | None) -> str:
 
 def _since(incident: Incident) -> str:
     first, last = (ns // _MS * _MS for ns in (incident.first_at, incident.last_at))
-    return words.instant(first) if first == last else f"{words.instant(first)}, the last {words.instant(last)}"
+    return formats.instant(first) if first == last else f"{formats.instant(first)}, the last {formats.instant(last)}"
 
 
 def _where(incident: Incident) -> str:
@@ -147,7 +147,7 @@ def _where(incident: Incident) -> str:
 
 
 def _sure(incident: Incident) -> str:
-    parts = [f"{words.many(incident.count, 'finding')} confirmed"]
+    parts = [f"{formats.many(incident.count, 'finding')} confirmed"]
     if incident.possible > 0:
         parts.append(f"{incident.possible:,} possible (within clock error)")
     if incident.cannot_tell > 0:
@@ -158,21 +158,21 @@ def _sure(incident: Incident) -> str:
 
 
 def _size(incident: Incident) -> str:
-    parts = [words.many(incident.orders, "order"), words.many(incident.symbols, "symbol")]
+    parts = [formats.many(incident.orders, "order"), formats.many(incident.symbols, "symbol")]
     if incident.shares is not None:
-        parts.append(f"{words.shares(incident.shares)} shares")
-    cost = "cost not stated" if incident.cost is None else f"cost {words.money(incident.cost)}"
+        parts.append(f"{formats.shares(incident.shares)} shares")
+    cost = "cost not stated" if incident.cost is None else f"cost {formats.money(incident.cost)}"
     return ", ".join([*parts, cost])
 
 
 def _example(finding: Finding) -> Pairs:
     limit = finding.limit
-    evidence = words.evidence(finding.evidence)
+    evidence = formats.evidence(finding.evidence)
     lines = [
-        ("Order", f"{finding.order_id}, {words.side(finding)}, {words.instant(finding.at)}"),
+        ("Order", f"{finding.order_id}, {formats.side(finding)}, {formats.instant(finding.at)}"),
         *evidence[:_FACTS_MAX],
         *([("more", f"{len(evidence) - _FACTS_MAX} on the page")] if len(evidence) > _FACTS_MAX else []),
-        ("Withdrawn", finding.reason) if finding.state == "withdrawn" else ("Sure", words.SURE[finding.certainty]),
+        ("Withdrawn", finding.reason) if finding.state == "withdrawn" else ("Sure", formats.SURE[finding.certainty]),
         ("Limit", f"{limit.name} = {limit.value}, in force since {limit.effective} (policy {limit.policy})"),
         ("Authority", f"{limit.approved_by}: {limit.reason}"),
     ]

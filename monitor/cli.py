@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "publish": ("fix_ingest.publish.publisher", "journal → decoded reports on Kafka"),
     "quotes": ("monitor.feeds.command", "a quote source → blocks on Kafka"),
     "watch": ("monitor.worker.faust_app", "the worker: joins reports with the NBBO and judges them"),
-    "alert": ("alerts.app", "findings → incidents, Slack, e-mail, metrics and the desk page"),
+    "alert": ("alerts.command", "findings → incidents, Slack, e-mail, metrics and the desk page"),
     "replay": ("monitor.replay.command", "the same engine over files: executions and findings of a past day"),
     "kafka": ("monitor.kafka.embedded.broker", "the embedded broker: Apache Kafka on loopback"),
     "topics": ("monitor.kafka.topics", "create the topics, or say what is wrong with those that exist"),

@@ -12,7 +12,7 @@ from math import ceil, floor
 
 from msgspec import Struct
 
-from alerts import words
+from alerts import formats
 from alerts.desk.markup import Html, el, join
 from monitor.wire.events import Step
 
@@ -65,7 +65,7 @@ def chart(steps: list[Step]) -> Html:
         [_quote_marks(step, x, scale) for step, x in placed],
         [_fill(step, x, scale) for step, x in placed],
     )
-    told = f"{words.many(len(shown), 'step')} of the order, with the best bid and offer at each"
+    told = f"{formats.many(len(shown), 'step')} of the order, with the best bid and offer at each"
     picture = el("svg", drawn, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=told, cls="chart")
     return el("figure", picture, el("figcaption", _caption(len(steps))))
 
@@ -104,7 +104,7 @@ def _grid(scale: Scale) -> Html:
     for price in ticks(scale.low, scale.high):
         at = scale.y(price)
         lines.append(el("line", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, cls="grid"))
-        lines.append(el("text", words.price(price), x=LEFT - 10, y=at, cls="axis", text_anchor="end", dy=4))
+        lines.append(el("text", formats.price(price), x=LEFT - 10, y=at, cls="axis", text_anchor="end", dy=4))
     return join(lines)
 
 
@@ -147,7 +147,7 @@ def _between(a: Placed, b: Placed) -> Html:
     level, middle = HEIGHT - BOTTOM + 8, f"{(a[1] + b[1]) / 2:.1f}"
     return join(
         el("line", x1=f"{a[1] + 3:.1f}", x2=f"{b[1] - 3:.1f}", y1=level, y2=level, cls="span"),
-        el("text", words.duration(b[0].at - a[0].at), x=middle, y=level + 20, cls="delta", text_anchor="middle"),
+        el("text", formats.duration(b[0].at - a[0].at), x=middle, y=level + 20, cls="delta", text_anchor="middle"),
     )
 
 
@@ -160,7 +160,7 @@ def _quote_marks(step: Step, x: float, scale: Scale) -> Html:
         if price is not None:
             at = scale.y(price)
             marks.append(el("line", x1=f"{x - 18:.1f}", x2=f"{x + 18:.1f}", y1=at, y2=at, cls=cls))
-            label = words.price(price)
+            label = formats.price(price)
             marks.append(el("text", label, x=f"{x:.1f}", y=at, dy=below, cls=f"quote {cls}", text_anchor="middle"))
     return join(marks)
 
@@ -168,7 +168,7 @@ def _quote_marks(step: Step, x: float, scale: Scale) -> Html:
 def _fill(step: Step, x: float, scale: Scale) -> Html:
     if step.what != "filled" or step.price is None:
         return join()
-    label = f"{words.shares(step.qty)} @ {words.price(step.price)}"
+    label = f"{formats.shares(step.qty)} @ {formats.price(step.price)}"
     return join(
         el("circle", cx=f"{x:.1f}", cy=scale.y(step.price), r=6, cls="fill"),
         el("text", label, x=f"{x - 12:.1f}", y=scale.y(step.price), dy=5, cls="filled", text_anchor="end"),

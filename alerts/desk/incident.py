@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts import words
+from alerts import formats
 from alerts.desk.markup import Html, el, facts, join
 from alerts.desk.order import NOT_STATED, finding_card
 from alerts.desk.pieces import aside, chip, findings_table, standing, where
@@ -29,7 +29,7 @@ def incident_page(
     return join(
         el("p", el("a", "← all incidents", href="/"), cls="back"),
         el("h1", title, " ", standing(incident)),
-        el("p", words.arrows(incident.title), cls="lead"),
+        el("p", formats.arrows(incident.title), cls="lead"),
         facts(_incident_facts(incident, now)),
         join() if example is None else el("section", el("h2", "An example"), finding_card(example, [])),
         _what_to_do(note),
@@ -41,13 +41,13 @@ def incident_page(
 def _incident_facts(i: Incident, now: int) -> list[tuple[str, str]]:
     return [
         ("state", f"{i.state.value}: {i.why}"),
-        ("orders", f"{words.many(i.orders, 'order')} in {words.many(i.symbols, 'symbol')}"),
+        ("orders", f"{formats.many(i.orders, 'order')} in {formats.many(i.symbols, 'symbol')}"),
         ("findings", f"{i.count:,} confirmed" + (f"; {aside(i)}" if aside(i) else "")),
-        ("shares", words.shares(i.shares)),
-        ("cost", NOT_STATED if i.cost is None else words.money(i.cost)),
+        ("shares", formats.shares(i.shares)),
+        ("cost", NOT_STATED if i.cost is None else formats.money(i.cost)),
         ("where", where(i.cause.venue, i.cause.vendor, i.cause.session)),
-        ("first", words.instant(i.first_at)),
-        ("last", f"{words.instant(i.last_at)} (heard {words.ago(i.last_heard, now)})"),
+        ("first", formats.instant(i.first_at)),
+        ("last", f"{formats.instant(i.last_at)} (heard {formats.ago(i.last_heard, now)})"),
     ]
 
 
@@ -78,7 +78,7 @@ def _told_story(notices: list[tuple[Notice, list[Attempt]]]) -> Html:
 
 def _told_notice(notice: Notice, attempts: list[Attempt]) -> Html:
     items = [
-        el("li", f"{words.instant(a.started)}: {a.outcome}" + (f": {a.detail}" if a.detail != "" else ""))
+        el("li", f"{formats.instant(a.started)}: {a.outcome}" + (f": {a.detail}" if a.detail != "" else ""))
         for a in attempts
     ]
     return el(

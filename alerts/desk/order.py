@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from alerts import words
+from alerts import formats
 from alerts.desk.chart import chart, timeline
 from alerts.desk.markup import Html, el, facts, join, table
 from alerts.desk.pieces import DASH, NUMBER, or_dash, order_link, standing_of, where
-from alerts.ledger import Revision
+from alerts.store import Revision
 from monitor.wire.events import Execution, Finding, Step, Tie
 
 NOT_STATED = "not stated"
@@ -36,17 +36,17 @@ def _ordered(
     about: Finding | Execution = findings[0][0] if findings else executions[0]
     quantity = next((s.qty for s in steps if s.order_id == order and s.qty is not None), None)
     side = "order in" if about.side is None else about.side.replace("_", " ")
-    what = f"{side} {about.symbol}" if quantity is None else f"{side} {words.shares(quantity)} {about.symbol}"
+    what = f"{side} {about.symbol}" if quantity is None else f"{side} {formats.shares(quantity)} {about.symbol}"
     return f"{what} · {where(None, about.vendor, about.session)}"
 
 
 def finding_card(finding: Finding, revisions: list[Revision]) -> Html:
     """One finding with its evidence and history."""
-    evidence = words.evidence(finding.evidence)
+    evidence = formats.evidence(finding.evidence)
     return el(
         "article",
-        el("h3", words.arrows(finding.title), " ", standing_of(finding)),
-        el("p", words.arrows(finding.reason), cls="lead"),
+        el("h3", formats.arrows(finding.title), " ", standing_of(finding)),
+        el("p", formats.arrows(finding.reason), cls="lead"),
         facts(_said(finding)),
         el("h4", "Evidence"),
         facts(evidence) if evidence else el("p", "None was given.", cls="empty"),
@@ -61,10 +61,10 @@ def _said(finding: Finding) -> list[tuple[str, str]]:
     limit = finding.limit
     return [
         ("order", order_link(finding.order_id)),
-        ("what", f"{words.side(finding)} · {words.arrows(finding.subject)}"),
-        ("when", words.instant(finding.at)),
+        ("what", f"{formats.side(finding)} · {formats.arrows(finding.subject)}"),
+        ("when", formats.instant(finding.at)),
         ("where", where(finding.venue, finding.vendor, finding.session)),
-        ("cost", NOT_STATED if finding.cost is None else words.money(finding.cost)),
+        ("cost", NOT_STATED if finding.cost is None else formats.money(finding.cost)),
         ("limit", join(el("code", limit.name), f" = {limit.value}")),
         ("authority", f"{limit.approved_by}, since {limit.effective} (policy {limit.policy}): {limit.reason}"),
         ("review factor", f"FINRA 5310.09: {finding.factor}"),
@@ -79,7 +79,7 @@ def _history(revisions: list[Revision]) -> Html:
     items = [
         el(
             "li",
-            f"revision {r.revision}, {words.instant(r.heard)}: {r.state}, {r.certainty.replace('_', ' ')}: {r.reason}",
+            f"revision {r.revision}, {formats.instant(r.heard)}: {r.state}, {r.certainty.replace('_', ' ')}: {r.reason}",
         )
         for r in revisions
     ]
@@ -103,23 +103,23 @@ def _step_row(s: Step, before: Step | None) -> list[Html | str]:
     quote = s.quote
     return [
         s.what,
-        join(el("time", words.clock(s.at)), _day_begun(s, before)),
-        "" if before is None else words.duration(s.at - before.at),
+        join(el("time", formats.clock(s.at)), _day_begun(s, before)),
+        "" if before is None else formats.duration(s.at - before.at),
         s.clock,
         el("code", s.order_id),
         or_dash(s.venue),
-        DASH if s.qty is None else words.shares(s.qty),
-        DASH if s.price is None else words.price(s.price),
-        DASH if quote is None or quote.bid is None else words.price(quote.bid),
-        DASH if quote is None or quote.ask is None else words.price(quote.ask),
+        DASH if s.qty is None else formats.shares(s.qty),
+        DASH if s.price is None else formats.price(s.price),
+        DASH if quote is None or quote.bid is None else formats.price(quote.bid),
+        DASH if quote is None or quote.ask is None else formats.price(quote.ask),
         "not joined" if quote is None else quote.state.replace("_", " "),
     ]
 
 
 def _day_begun(s: Step, before: Step | None) -> Html:
     """The day of the first step, and of each on a day later than the one before."""
-    day = words.day(s.at)
-    return join() if before is not None and words.day(before.at) == day else el("small", day)
+    day = formats.day(s.at)
+    return join() if before is not None and formats.day(before.at) == day else el("small", day)
 
 
 def _executions(executions: list[Execution]) -> Html:
@@ -132,8 +132,8 @@ def _executions(executions: list[Execution]) -> Html:
     ]  # fmt: skip
     rows: list[list[Html | str]] = [
         [
-            el("code", x.exec_id), x.state + (", late" if x.late else ""), el("time", words.clock(x.at)),
-            or_dash(x.venue), words.shares(x.qty), words.price(x.price), _score(x.effective_spread),
+            el("code", x.exec_id), x.state + (", late" if x.late else ""), el("time", formats.clock(x.at)),
+            or_dash(x.venue), formats.shares(x.qty), formats.price(x.price), _score(x.effective_spread),
             _score(x.quoted_spread), _score(x.price_improvement), DASH if x.eq_ratio is None else f"{x.eq_ratio:.0%}",
             x.quote_state.replace("_", " "),
         ]
@@ -143,4 +143,4 @@ def _executions(executions: list[Execution]) -> Html:
 
 
 def _score(nano: int | None) -> str:
-    return DASH if nano is None else words.dollars(nano)
+    return DASH if nano is None else formats.dollars(nano)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from alerts import words
-from alerts.desk import line
+from alerts import formats
+from alerts.desk import line_health
 from alerts.desk.markup import Html, el, join, path, table
 from alerts.desk.pieces import DASH, NUMBER, aside, chip, findings_table, or_dash, order_link, standing
 from alerts.incidents import Incident, State
-from alerts.ledger import Unreadable
 from alerts.notify import Told
 from alerts.outbox import Notice
 from alerts.render import OPENING
+from alerts.store import Unreadable
 from monitor.config.settings import Link
 from monitor.wire.events import Finding, LineHealth
 
@@ -48,7 +48,7 @@ def overview(seen: Overview, now: int) -> Html:
         _status(seen, now),
         el("section", el("h2", "Incidents"), _beyond(seen), _incidents(seen, now)),
         el("section", el("h2", "Newest findings"), findings_table(seen.findings, bool(seen.health))),
-        el("section", el("h2", "The line"), line.section(seen.health, seen.latencies, now)),
+        el("section", el("h2", "The line"), line_health.section(seen.health, seen.latencies, now)),
         el("section", el("h2", "Notices"), _notices(seen)),
         _unreadable(seen.unreadable, now),
         _links(seen.links),
@@ -62,14 +62,18 @@ def _status(seen: Overview, now: int) -> Html:
     tiles = [
         _tile(_open_word(seen, len(open_now)), "open incidents", "bad" if open_now else ""),
         _tile(f"{seen.orders:,}" if open_now else DASH, "orders in them", ""),
-        _tile("never" if heard is None else words.ago(heard, now), "worker last heard", line.freshness(heard, now)),
-        _tile(*_named(line.behind(seen.health), "behind, at most")),
-        _tile(*_named(line.sessions_up(seen.health), "FIX sessions")),
+        _tile(
+            "never" if heard is None else formats.ago(heard, now),
+            "worker last heard",
+            line_health.freshness(heard, now),
+        ),
+        _tile(*_named(line_health.behind(seen.health), "behind, at most")),
+        _tile(*_named(line_health.sessions_up(seen.health), "FIX sessions")),
         _tile("away" if seen.kafka is not None else "reading", "Kafka", "bad" if seen.kafka is not None else "good"),
         _tile(_channels_word(seen.channels), "notices", "bad" if troubled else ("good" if seen.channels else "")),
     ]
     notes = [el("p", f"Kafka: {seen.kafka}. {AWAY}", cls="trouble")] if seen.kafka is not None else []
-    notes.append(line.warnings(seen.health, now))
+    notes.append(line_health.warnings(seen.health, now))
     notes += [el("p", f"{name}: {why}. {WAITING}", cls="trouble") for name, why in troubled.items()]
     return join(el("div", tiles, cls="tiles"), notes)
 
@@ -125,7 +129,7 @@ def _incidents(seen: Overview, now: int) -> Html:
 
 
 def _incident_row(i: Incident, told: Told | None, now: int) -> list[Html | str]:
-    what = el("a", words.arrows(i.title), href=path("incident", i.id))
+    what = el("a", formats.arrows(i.title), href=path("incident", i.id))
     return [
         standing(i),
         join(what, el("small", i.cause.rule.replace("_", " "), ", for example ", order_link(i.example_order))),
@@ -133,11 +137,11 @@ def _incident_row(i: Incident, told: Told | None, now: int) -> list[Html | str]:
         or_dash(i.cause.vendor),
         i.cause.session,
         f"{i.orders:,}",
-        DASH if i.shares is None else words.shares(i.shares),
-        DASH if i.cost is None else words.money(i.cost),
+        DASH if i.shares is None else formats.shares(i.shares),
+        DASH if i.cost is None else formats.money(i.cost),
         aside(i),
-        words.ago(i.last_heard, now),
-        "not told" if told is None else f"{OPENING[told.reason].lower()}, {words.ago(told.at, now)}",
+        formats.ago(i.last_heard, now),
+        "not told" if told is None else f"{OPENING[told.reason].lower()}, {formats.ago(told.at, now)}",
     ]
 
 
@@ -148,7 +152,7 @@ def _notices(seen: Overview) -> Html:
         return el("p", "Nobody has been told of anything so far.", cls="empty")
     rows: list[list[Html | str]] = [
         [
-            words.clock(n.made // 10**6 * 10**6),
+            formats.clock(n.made // 10**6 * 10**6),
             n.channel,
             el("a", n.message.subject, href=path("incident", n.incident)),
             chip(n.state.value),
@@ -165,7 +169,7 @@ def _unreadable(messages: list[Unreadable], now: int) -> Html:
     if not messages:
         return join()
     rows: list[list[Html | str]] = [
-        [m.topic, f"{m.part} / {m.place}", words.ago(m.heard, now), m.reason, el("code", repr(m.body[:80]))]
+        [m.topic, f"{m.part} / {m.place}", formats.ago(m.heard, now), m.reason, el("code", repr(m.body[:80]))]
         for m in messages
     ]
     heads = [

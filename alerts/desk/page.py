@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts import words
+from alerts import formats
 from alerts.desk.markup import Html, el, join
 
 REFRESH_S = 10
@@ -25,7 +25,7 @@ def layout(title: str, body: Html, now: int) -> str:
         "header",
         el("a", el("strong", "sorwatch"), href="/", cls="brand"),
         el("span", "orders routed by others, watched", cls="claim"),
-        el("span", f"{words.clock(now // 10**9 * 10**9)} UTC", id="when"),
+        el("span", f"{formats.clock(now // 10**9 * 10**9)} UTC", id="when"),
     )
     lost = el("p", "This page has lost its connection; what it shows is old.", id="lost", hidden="hidden", role="alert")
     page = el("html", head, el("body", top, lost, el("main", body, id="main")), lang="en")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts import words
+from alerts import formats
 from alerts.desk.markup import Html, el, join, path, table
 from alerts.incidents import Incident, State
 from monitor.wire.events import Finding
@@ -61,13 +61,13 @@ def findings_table(findings: list[Finding], heard: bool) -> Html:
     ]
     rows: list[list[Html | str]] = [
         [
-            join(el("time", words.clock(f.at // 10**6 * 10**6)), el("small", words.day(f.at))),
+            join(el("time", formats.clock(f.at // 10**6 * 10**6)), el("small", formats.day(f.at))),
             standing_of(f),
-            words.arrows(f.title),
-            join(order_link(f.order_id), el("small", words.side(f))),
+            formats.arrows(f.title),
+            join(order_link(f.order_id), el("small", formats.side(f))),
             or_dash(f.venue),
-            el("span", f"{words.unitless(f.limit.name)} = {f.limit.value}", cls="limit"),
-            DASH if f.cost is None or f.state == "withdrawn" else words.money(f.cost),
+            el("span", f"{formats.unitless(f.limit.name)} = {f.limit.value}", cls="limit"),
+            DASH if f.cost is None or f.state == "withdrawn" else formats.money(f.cost),
         ]
         for f in findings
     ]

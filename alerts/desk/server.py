@@ -11,8 +11,9 @@ import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from alerts import metrics, words
-from alerts.courier import Courier, troubles
+from alerts import formats, metrics
+from alerts.consumer import Inlet
+from alerts.delivery import Courier, troubles
 from alerts.desk import page
 from alerts.desk.incident import API_MOST, incident_page
 from alerts.desk.incident import FINDINGS_SHOWN as INCIDENT_FINDINGS_SHOWN
@@ -20,9 +21,8 @@ from alerts.desk.markup import Html
 from alerts.desk.order import order_page
 from alerts.desk.overview import Overview, open_incidents, overview
 from alerts.incidents import Incident
-from alerts.inlet import Inlet
-from alerts.office import Office
 from alerts.outbox import Notice
+from alerts.service import Office
 from monitor.config.settings import Alert
 
 FINDINGS_SHOWN, NOTICES_SHOWN, UNREADABLE_SHOWN = 15, 15, 10
@@ -112,7 +112,7 @@ class Desk:
             kafka=self._kafka_trouble(now),
             links=self._alert.links,
         )
-        return _html(request, words.many(len(open_now), "open incident"), overview(seen, now), now)
+        return _html(request, formats.many(len(open_now), "open incident"), overview(seen, now), now)
 
     async def _incident(self, request: web.Request) -> web.Response:
         now, office = self._now(), self._office

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from alerts import words
+from alerts import formats
 from alerts.desk.markup import Html, el, join
 
 
@@ -76,7 +76,7 @@ def _post(post: SlackPost) -> Html:
     blocks = post.payload.get("blocks") or []
     texts = [str(b.get("text", {}).get("text", "")) for b in blocks if isinstance(b, dict)]
     shown = "\n\n".join(texts) if texts else post.text
-    return el("article", el("p", f"{words.instant(post.at)} · {post.way}", cls="soft"), el("pre", as_read(shown)))
+    return el("article", el("p", f"{formats.instant(post.at)} · {post.way}", cls="soft"), el("pre", as_read(shown)))
 
 
 def as_read(text: str) -> Html:
@@ -97,7 +97,7 @@ _TOKENS = re.compile(r"(<https?://[^>]*>|\*[^*\n]+\*)")
 
 
 def _mail(letter: Letter) -> Html:
-    line = f"{words.instant(letter.at)} · from {letter.sender} to {', '.join(letter.to)}"
+    line = f"{formats.instant(letter.at)} · from {letter.sender} to {', '.join(letter.to)}"
     return el("article", el("p", line, cls="soft"), el("h3", letter.subject), el("pre", join(letter.body)))
 
 

@@ -21,9 +21,9 @@ from alert_samples import S, execution, finding, health
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import until
 
+from alerts.consumer import Inlet
 from alerts.incidents import entry_of
-from alerts.inlet import Inlet
-from alerts.ledger import Ledger
+from alerts.store import Ledger
 from monitor.config import settings
 from monitor.demo.receiver import Receiver
 from monitor.kafka import topics

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts import app
+from alerts import command
 from monitor.config import settings
 from monitor.config.toml import Mistaken
 
@@ -36,13 +36,13 @@ def test_contradictions(text: str, line: int, said: str) -> None:
 def test_a_secret_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str], reference: str) -> None:
     config = tmp_path / "sorwatch.toml"
     config.write_text(f'state = "{tmp_path}"\n[alert.slack]\nwebhook_file = "{reference}"\n')
-    assert app.run(argparse.Namespace(config=str(config))) == 2
+    assert command.run(argparse.Namespace(config=str(config))) == 2
     said = capsys.readouterr().err
     assert "alert.slack" in said
     assert reference.removeprefix("env:") in said
 
 
 def test_every_rule_has_a_runbook() -> None:
-    notes = app.rule_notes()
+    notes = command.rule_notes()
     assert {"slow_order", "poor_fill", "unexpected_venue"} <= set(notes)
     assert all(note.runbook.strip() for note in notes.values())

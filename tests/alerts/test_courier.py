@@ -14,13 +14,13 @@ import pytest
 from alert_samples import T0, S, execution, finding, health
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
-from alerts.courier import Courier, backoff_ns
+from alerts.delivery import Courier, backoff_ns
 from alerts.incidents import Pace
-from alerts.ledger import Ledger, WrongLedger
 from alerts.notify import Timing
-from alerts.office import Office, Received
 from alerts.outbox import Outbox, Standing
 from alerts.render import Message
+from alerts.service import Office, Received
+from alerts.store import Ledger, WrongLedger
 from monitor.wire import codec
 
 TIMING = Timing(gather_ns=0, again_ns=S)

@@ -15,21 +15,21 @@ from alert_samples import MS, NANO, T0, S, execution, finding, health, steps
 from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.channels.slack import Webhook
-from alerts.courier import Courier
+from alerts.consumer import Inlet
+from alerts.delivery import Courier
 from alerts.desk.chart import chart, ticks, timeline
 from alerts.desk.incident import FINDINGS_SHOWN as INCIDENT_FINDINGS_SHOWN
-from alerts.desk.line import MEANING, percentile
+from alerts.desk.line_health import MEANING, percentile
 from alerts.desk.overview import INCIDENTS_SHOWN
 from alerts.desk.server import Desk
 from alerts.incidents import Pace
-from alerts.inlet import Inlet
-from alerts.ledger import Ledger
-from alerts.measures import Measures, hops
 from alerts.metrics import LINE_COUNTS
 from alerts.notify import Timing
-from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
+from alerts.service import Office, Received
+from alerts.store import Ledger
+from alerts.totals import Measures, hops
 from monitor.config.settings import Alert, Kafka, Link
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.policy import file

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from alert_samples import MS, T0, S, finding, gathered_one
 
-from alerts import words
+from alerts import formats
 from alerts.notify import Reason
 from alerts.render import RuleNote, message
 
@@ -115,7 +115,7 @@ def test_withdrawn_asks_for_nothing() -> None:
     ],
 )  # fmt: skip
 def test_durations(ns: int, said: str) -> None:
-    assert words.duration(ns) == said
+    assert formats.duration(ns) == said
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_durations(ns: int, said: str) -> None:
     ],
 )
 def test_money(nano: int | None, said: str) -> None:
-    assert words.money(nano) == said
+    assert formats.money(nano) == said
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_money(nano: int | None, said: str) -> None:
     [(187_050_000_000, "187.05"), (187_055_500_000, "187.0555"), (1, "0.000000001"), (-(10**9), "-1.00")],
 )
 def test_prices(nano: int, said: str) -> None:
-    assert words.price(nano) == said
+    assert formats.price(nano) == said
 
 
 def test_evidence_reads_its_unit_from_its_name() -> None:
@@ -145,7 +145,7 @@ def test_evidence_reads_its_unit_from_its_name() -> None:
         "dwell_ns": 3 * MS, "routed_at_ns": 1_763_992_800_002_000_000, "bid_nano": 187_050_000_000,
         "size_shares": 300, "eq_ratio": 3.5, "same_clock": True, "quote_at_ns": None, "declared": "ARCX",
     }  # fmt: skip
-    assert words.evidence(facts) == [
+    assert formats.evidence(facts) == [
         ("dwell", "3 ms"), ("routed at", "2025-11-24 14:00:00.002 UTC"), ("bid", "$187.05"), ("size (shares)", "300"),
         ("E/Q (effective over quoted spread)", "350%"), ("same clock", "yes"), ("quote at", "unknown"),
         ("declared", "ARCX"),
@@ -154,4 +154,4 @@ def test_evidence_reads_its_unit_from_its_name() -> None:
 
 @pytest.mark.parametrize(("quantity", "said"), [("300", "300"), ("1200", "1,200"), ("0.500", "0.5"), ("1E+3", "1,000")])
 def test_shares(quantity: str, said: str) -> None:
-    assert words.shares(Decimal(quantity)) == said
+    assert formats.shares(Decimal(quantity)) == said

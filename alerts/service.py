@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import structlog
 from msgspec import Struct
 
-from alerts import intake, notify
+from alerts import decoding, notify
 from alerts.incidents import RANK, Change, Incident, Incidents, Pace, State
-from alerts.ledger import Ledger, Unreadable
-from alerts.measures import Amount, Labels, Measures
 from alerts.metrics import Readings
 from alerts.notify import Timing, Told
 from alerts.outbox import Outbox
 from alerts.render import RuleNote, message
+from alerts.store import Ledger, Unreadable
+from alerts.totals import Amount, Labels, Measures
 from monitor.wire.events import Execution, Finding, LineHealth
 
 log = structlog.get_logger()
@@ -130,18 +130,18 @@ class Office:
         try:
             match received.topic:
                 case "findings":
-                    for finding in intake.findings(received.value):
+                    for finding in decoding.findings(received.value):
                         self._hear_finding(finding, now)
                 case "executions":
-                    for execution in intake.executions(received.value):
+                    for execution in decoding.executions(received.value):
                         self._hear_execution(execution)
                 case "line":
-                    for health in intake.health(received.value):
+                    for health in decoding.health(received.value):
                         self._hear_health(health)
                 case _:
                     reason = "no reason was given" if received.reason is None else received.reason
                     self._keep_unreadable(received, reason, now)
-        except intake.Unfit as error:
+        except decoding.Unfit as error:
             log.warning("a message could not be read; it is kept", topic=received.topic, offset=received.offset)
             self._keep_unreadable(received, str(error), now)
 

@@ -17,15 +17,15 @@ import structlog
 from alerts.channels import Channel
 from alerts.channels.mail import mail_channel
 from alerts.channels.slack import slack_channel
-from alerts.courier import Courier
+from alerts.consumer import Inlet
+from alerts.delivery import Courier
 from alerts.desk.server import Desk
 from alerts.incidents import Pace
-from alerts.inlet import Inlet
-from alerts.ledger import FILE, Ledger, LedgerInUse, WrongLedger, own
 from alerts.notify import Timing
-from alerts.office import Office, Received
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
+from alerts.service import Office, Received
+from alerts.store import FILE, Ledger, LedgerInUse, WrongLedger, own
 from monitor import cli
 from monitor.config import settings
 from monitor.config.settings import Alert, Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from alerts import words
+from alerts import formats
 from alerts.desk.markup import Html, el, facts, join, table
 from alerts.desk.pieces import DASH, NUMBER
 from monitor.wire.events import LineHealth
@@ -57,7 +57,7 @@ def behind(health: list[LineHealth]) -> tuple[str, str]:
     if len(known) < len(lags):
         return "waiting", "bad"
     worst = max(known)
-    return words.duration(_whole_ms(worst)), "bad" if _late(worst) else "good"
+    return formats.duration(_whole_ms(worst)), "bad" if _late(worst) else "good"
 
 
 def sessions_up(health: list[LineHealth]) -> tuple[str, str]:
@@ -119,10 +119,10 @@ def _old(old: list[LineHealth], known: int, now: int) -> list[str]:
     if len(old) == known and old:
         newest = max(h.wall for h in old)
         return [
-            f"The worker was last heard {words.ago(newest, now)}: what it says is old, and orders are not being "
+            f"The worker was last heard {formats.ago(newest, now)}: what it says is old, and orders are not being "
             "judged. Is `sorwatch watch` running, and does Kafka answer?"
         ]
-    return [f"Partition {h.partition} was last heard {words.ago(h.wall, now)}: what it says is old." for h in old]
+    return [f"Partition {h.partition} was last heard {formats.ago(h.wall, now)}: what it says is old." for h in old]
 
 
 def _behind(one: LineHealth, lag: int | None) -> str:
@@ -135,7 +135,7 @@ def _behind(one: LineHealth, lag: int | None) -> str:
         )
     slowest = min(one.sources, key=lambda name: one.sources[name], default=None)
     waits = "" if slowest is None else f" It waits for {slowest}."
-    return f"Partition {one.partition} is {words.duration(_whole_ms(lag))} behind.{waits}"
+    return f"Partition {one.partition} is {formats.duration(_whole_ms(lag))} behind.{waits}"
 
 
 def _lag(one: LineHealth) -> int | None:
@@ -162,7 +162,7 @@ def _counts(health: list[LineHealth], latencies: list[int]) -> list[tuple[str, s
     ]
     ordered = sorted(latencies)
     if ordered:
-        middle, tail = (words.duration(percentile(ordered, share)) for share in (0.5, 0.99))
+        middle, tail = (formats.duration(percentile(ordered, share)) for share in (0.5, 0.99))
         pairs.append(("fill → finding beyond patience", f"p50 {middle}, p99 {tail} (last {len(ordered):,})"))
     else:
         pairs.append(("fill → finding beyond patience", "no finding measured yet"))
@@ -193,10 +193,10 @@ def _partitions(health: list[LineHealth], now: int) -> Html:
 def _row(one: LineHealth, now: int) -> list[Html | str]:
     return [
         str(one.partition),
-        words.ago(one.wall, now),
-        "none yet" if one.watermark is None else words.clock(_whole_ms(one.watermark)),
-        DASH if one.watermark is None else words.duration(_whole_ms(one.wall - one.watermark)),
-        "nothing yet" if one.settled is None else words.clock(_whole_ms(one.settled)),
+        formats.ago(one.wall, now),
+        "none yet" if one.watermark is None else formats.clock(_whole_ms(one.watermark)),
+        DASH if one.watermark is None else formats.duration(_whole_ms(one.wall - one.watermark)),
+        "nothing yet" if one.settled is None else formats.clock(_whole_ms(one.settled)),
         f"{one.held:,}",
         f"{one.open_orders:,}",
         _sources(one),
@@ -205,5 +205,5 @@ def _row(one: LineHealth, now: int) -> list[Html | str]:
 
 def _sources(one: LineHealth) -> str:
     """Each source and how old its last word was: the oldest holds all the others up."""
-    said = [f"{name} {words.duration(_whole_ms(one.wall - tick))}" for name, tick in sorted(one.sources.items())]
+    said = [f"{name} {formats.duration(_whole_ms(one.wall - tick))}" for name, tick in sorted(one.sources.items())]
     return ", ".join(said) if said else "none heard"

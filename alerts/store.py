@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from alerts.incidents import Entry
-from alerts.measures import Labels
+from alerts.totals import Labels
 from monitor.process.lockfile import held
 from monitor.wire.events import DAY_NS, Execution, Finding, LineHealth
 

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from alerts.office import Received
+from alerts.service import Received
 from monitor.config.settings import Kafka
 from monitor.kafka.connection import aiokafka_config
 from monitor.wire import codec

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from alerts.channels import Channel, Delivered, Outcome, Refused, Retry
-from alerts.ledger import Ledger
 from alerts.outbox import Notice, Outbox, Standing
+from alerts.store import Ledger
 
 log = structlog.get_logger()
 
