@@ -26,10 +26,10 @@ from alerts.outbox import Outbox
 from alerts.render import RuleNote
 from alerts.service import Office, Received
 from alerts.store import FILE, Ledger, LedgerInUse, WrongLedger, own
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load
 from monitor.config.settings import Alert, Settings
 from monitor.kafka import connection
+from monitor.process import command_line
 from rules import RULES
 
 log = structlog.get_logger()
@@ -40,22 +40,22 @@ NANO = 1_000_000_000
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run until stopped; answers the exit code."""
-    chosen = settings.load(args.config)
+    chosen = load.load(args.config)
     connection.aiokafka_config(chosen.kafka)  # says now what of it cannot be read
     try:
         channels = open_channels(chosen.alert)
     except (OSError, KeyError, ValueError) as error:
-        return _failed(cli.USAGE, f"a secret of alert.slack or alert.mail cannot be read: {_kind(error)}")
+        return _failed(command_line.USAGE, f"a secret of alert.slack or alert.mail cannot be read: {_kind(error)}")
     directory = chosen.directory("alert")
     try:
         owned = own(directory)
     except LedgerInUse as error:
-        return _failed(cli.UNAVAILABLE, str(error))
+        return _failed(command_line.UNAVAILABLE, str(error))
     with owned:
         return _run(chosen, directory, channels)
 
@@ -65,10 +65,10 @@ def _run(chosen: Settings, directory: Path, channels: list[Channel]) -> int:
         with closing(Ledger(directory)) as ledger:
             return asyncio.run(Alerting(chosen, ledger, channels).run())
     except WrongLedger as error:
-        return _failed(cli.FAILED, str(error))
+        return _failed(command_line.FAILED, str(error))
     except (sqlite3.Error, msgspec.MsgspecError) as error:
         todo = "make room and mend its rights, or move it away to start anew with what Kafka still has"
-        return _failed(cli.FAILED, f"the ledger {directory / FILE} cannot be read: {error}: {todo}")
+        return _failed(command_line.FAILED, f"the ledger {directory / FILE} cannot be read: {error}: {todo}")
 
 
 class Alerting:
@@ -103,7 +103,9 @@ class Alerting:
             port = await self.desk.start()
         except OSError as error:
             await self.desk.stop()
-            return _failed(cli.UNAVAILABLE, f"the page cannot listen on {self._alert.page}: {error}; set alert.page")
+            return _failed(
+                command_line.UNAVAILABLE, f"the page cannot listen on {self._alert.page}: {error}; set alert.page"
+            )
         if self._alert.base_url is None:
             self.office.base_url = f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}"
         log.info("alerting", page=f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}/", channels=self._names())
@@ -182,7 +184,7 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> int:
     for task in failed:
         why = None if task.cancelled() else task.exception()
         log.error("a part of alert failed; the process ends", part=task.get_name(), exc_info=why)
-    return cli.FAILED if failed else cli.OK
+    return command_line.FAILED if failed else command_line.OK
 
 
 def _ns(seconds: float) -> int:

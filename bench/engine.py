@@ -89,7 +89,7 @@ def quotes(n: int, at: int) -> Block:
 
 
 def _judge(events: list[ReportLine]) -> tuple[float, float, float, tuple[int, int]]:
-    engine = Engine(load(None), RULES, EngineConfig())
+    engine = Engine(load(None, RULES), RULES, EngineConfig())
     judging = encoding = snapshot = 0.0
     executions = findings = i = 0
     end = events[-1].at + 1_000 * MS

@@ -34,7 +34,7 @@ def run() -> dict[str, Any]:
     opening = share.opening(BEGIN)
     slots = _slots(share)
     partition = Partition(
-        0, Engine(load_policy(None), RULES, EngineConfig(patience_ns=PATIENCE_NS)), Position(reports=0, nbbo=0)
+        0, Engine(load_policy(None, RULES), RULES, EngineConfig(patience_ns=PATIENCE_NS)), Position(reports=0, nbbo=0)
     )
     partition.take("nbbo", 0, opening, [])
     gc_tuning.look_seldom()

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 
 from monitor.config.toml import Mistaken
-from monitor.process import logs
-
-OK, FAILED, USAGE, UNAVAILABLE, STOPPED = 0, 1, 2, 69, 130
-"""Exit codes: done; done and something is wrong; called or configured wrongly; something needed is away; Ctrl-C."""
+from monitor.process import command_line, logs
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("monitor.demo.command", "a market, a router with planted faults and the whole line, on this machine"),
-    "run": ("monitor.process.supervisor", "the whole line on one machine, each process restarted when it dies"),
+    "run": ("monitor.run.line", "the whole line on one machine, each process restarted when it dies"),
     "listen": ("fix_ingest.session.listener", "FIX drop-copy sessions → journal"),
     "publish": ("fix_ingest.publish.publisher", "journal → decoded reports on Kafka"),
     "quotes": ("monitor.feeds.command", "a quote source → blocks on Kafka"),
@@ -38,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
-        return STOPPED
+        return command_line.STOPPED
 
 
 def _main(words: list[str]) -> int:
@@ -55,23 +51,13 @@ def _main(words: list[str]) -> int:
     return _guarded(parser.parse_args(words))
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """The option every process shares."""
-    parser.add_argument(
-        "--config",
-        metavar="FILE",
-        default=os.environ.get("SORWATCH_CONFIG"),
-        help="settings (TOML); without it the defaults for one machine, or $SORWATCH_CONFIG",
-    )
-
-
 def _guarded(args: argparse.Namespace) -> int:
     logs.configure(args.command)
     try:
         return int(args.run(args))
     except Mistaken as mistaken:
         sys.stderr.write(f"{mistaken}\n")
-        return USAGE
+        return command_line.USAGE
     except OSError as error:
         if error.filename is None:
             raise
@@ -79,7 +65,7 @@ def _guarded(args: argparse.Namespace) -> int:
         sys.stderr.write(
             f"{error.filename}: {error.strerror}: make room, mend its rights, or name another place in the settings\n"
         )
-        return UNAVAILABLE
+        return command_line.UNAVAILABLE
 
 
 def _version() -> str:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
@@ -117,7 +117,7 @@ def test_every_module_that_is_run_and_every_target_of_make_exists(page: Path) ->
 def test_every_block_of_settings_has_no_mistake(page: Path) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
         if page.name != "policy.md":
-            settings.parse(block, str(page))
+            load.parse(block, str(page))
 
 
 def fields(kind: type[msgspec.Struct]) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
+from monitor.process import command_line
 from monitor.run import doctor
 
 
@@ -26,15 +26,15 @@ def test_a_secret_that_is_not_there_is_missing(tmp_path: Path) -> None:
             f'password_file = "{tmp_path}/p"',
         )
     )
-    assert answers(settings.parse(text, "x"))["alert.mail.password_file"].state == "missing"
+    assert answers(load.parse(text, "x"))["alert.mail.password_file"].state == "missing"
     (tmp_path / "p").touch(0o600)
-    assert "empty" in answers(settings.parse(text, "x"))["alert.mail.password_file"].how
+    assert "empty" in answers(load.parse(text, "x"))["alert.mail.password_file"].how
     (tmp_path / "p").write_text("hunter2")
-    told = answers(settings.parse(text, "x"))["alert.mail.password_file"]
+    told = answers(load.parse(text, "x"))["alert.mail.password_file"]
     assert told.state == "ok"
     assert "hunter2" not in told.how
     (tmp_path / "p").chmod(0o644)
-    told = answers(settings.parse(text, "x"))["alert.mail.password_file"]
+    told = answers(load.parse(text, "x"))["alert.mail.password_file"]
     assert (told.state, told.how) == ("note", f"{tmp_path}/p can be read by others: chmod 600 {tmp_path}/p")
 
 
@@ -43,7 +43,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        told = answers(settings.parse(f'state = "{tmp_path}"\n[watch]\nprobe = "{address}"\n', "x"))["port of watch"]
+        told = answers(load.parse(f'state = "{tmp_path}"\n[watch]\nprobe = "{address}"\n', "x"))["port of watch"]
     assert told.state == "note"
     assert address in told.how
 
@@ -53,15 +53,15 @@ def test_a_named_broker_that_is_away_is_missing_and_an_embedded_one_is_not(tmp_p
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     text = f'state = "{tmp_path}"\n[kafka]\n'
-    assert answers(settings.parse(text + f'bootstrap = ["127.0.0.1:{port}"]\n', "x"))["Kafka"].state == "missing"
-    assert answers(settings.parse(text + f"embedded_port = {port}\n", "x"))["Kafka"].state == "note"
+    assert answers(load.parse(text + f'bootstrap = ["127.0.0.1:{port}"]\n', "x"))["Kafka"].state == "missing"
+    assert answers(load.parse(text + f"embedded_port = {port}\n", "x"))["Kafka"].state == "note"
 
 
 def test_the_exit_code_says_whether_something_is_missing() -> None:
     good, bad = doctor.Answer("a", "ok", "there"), doctor.Answer("b", "missing", "get it")
     lines: list[str] = []
-    assert doctor.report(iter([good]), lines.append) == cli.OK
-    assert doctor.report(iter([good, bad]), lines.append) == cli.UNAVAILABLE
+    assert doctor.report(iter([good]), lines.append) == command_line.OK
+    assert doctor.report(iter([good, bad]), lines.append) == command_line.UNAVAILABLE
     assert any(line.startswith("MISSING b") for line in lines)
 
 
@@ -83,7 +83,7 @@ target = "B"
 port = {address[1]}
 dialect = "{tmp_path}/no-dialect"
 """
-        told = answers(settings.parse(text, "x"))
+        told = answers(load.parse(text, "x"))
     assert [told[what].state for what in ("Kafka", "policy", "dialects")] == ["missing"] * 3
     assert f"{tmp_path}/no-policy" in told["policy"].how
     assert f"{tmp_path}/no-dialect" in told["dialects"].how

@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 
 from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.config.toml import Mistaken
+from monitor.process import command_line
 
 
 def mistakes(text: str) -> list[str]:
     with pytest.raises(Mistaken) as caught:
-        settings.parse(text, "sorwatch.toml")
+        load.parse(text, "sorwatch.toml")
     return str(caught.value).splitlines()
 
 
 def test_nothing_configured_is_one_machine_on_loopback() -> None:
-    read = settings.load(None)
+    read = load.load(None)
     assert read.kafka.servers == ("127.0.0.1:9092",)
     probes = (read.listen.probe, read.publish.probe, read.quotes.probe, read.watch.probe, read.alert.page)
     assert all(address.startswith("127.0.0.1:") for address in probes)
@@ -136,14 +137,14 @@ def test_a_text_that_is_no_toml_names_the_line() -> None:
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(Mistaken, match="cannot be read"):
-        settings.load(str(tmp_path / "none.toml"))
+        load.load(str(tmp_path / "none.toml"))
 
 
 def test_a_secret_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("hunter2\n")
-    assert settings.secret(str(tmp_path / "password")) == "hunter2"
+    assert load.secret(str(tmp_path / "password")) == "hunter2"
     with pytest.raises(KeyError):
-        settings.secret("env:SORWATCH_TEST_NOT_THERE")
+        load.secret("env:SORWATCH_TEST_NOT_THERE")
 
 
 @pytest.mark.parametrize(("content", "why"), [(b"", "empty"), (b" \n", "empty"), (b"\xff\xfe", "not text")])
@@ -152,7 +153,7 @@ def test_a_file_without_a_secret_is_an_error_like_one_that_is_not_there(
 ) -> None:
     (tmp_path / "password").write_bytes(content)
     with pytest.raises(OSError, match=why):
-        settings.secret(str(tmp_path / "password"))
+        load.secret(str(tmp_path / "password"))
 
 
 def test_directories_of_the_state_are_ours_alone(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ probe = "127.0.0.1:9404"
 page = "127.0.0.1:70000"
 """
     with pytest.raises(Mistaken) as caught:
-        settings.parse(text, "x.toml")
+        load.parse(text, "x.toml")
     said = str(caught.value).splitlines()
     assert said == [
         "x.toml:3: kafka.bootstrap[1]: 'nonsense' is not HOST:PORT",
@@ -190,7 +191,7 @@ def test_a_state_directory_that_cannot_be_is_named_in_one_line(
     config = tmp_path / "sorwatch.toml"
     session = '[[listen.session]]\nname = "a"\nsender = "US"\ntarget = "THEM"\nport = 9000\n'
     config.write_text(f'state = "{tmp_path}/file/state"\n[kafka]\nbootstrap = ["127.0.0.1:1"]\n{session}')
-    assert cli.main([process, "--config", str(config)]) == cli.UNAVAILABLE
+    assert cli.main([process, "--config", str(config)]) == command_line.UNAVAILABLE
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith(f"{tmp_path}/file/state/")
     assert told.endswith(": Not a directory: make room, mend its rights, or name another place in the settings")

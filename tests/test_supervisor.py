@@ -14,9 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 from waiting import free_port, until
 
-from monitor import cli
-from monitor.config import settings
-from monitor.process import child, supervisor
+from monitor.config import load, settings
+from monitor.process import child, command_line, supervisor
 from monitor.process.child import Child
 from monitor.process.supervisor import Supervisor
 
@@ -174,8 +173,8 @@ def test_what_cannot_be_started_does_not_end_the_others(tmp_path: Path, supervis
 
 def test_a_broker_that_is_away_ends_a_limited_patience_with_its_address(supervise: Callable[..., Supervisor]) -> None:
     kafka = settings.Kafka(bootstrap=(f"127.0.0.1:{free_port()}",))
-    with pytest.raises(supervisor.NoTopics, match=kafka.bootstrap[0]):
-        supervisor.wait_for_topics(kafka, supervise(), threading.Event(), patience_s=0.1)
+    with pytest.raises(line.NoTopics, match=kafka.bootstrap[0]):
+        line.wait_for_topics(kafka, supervise(), threading.Event(), patience_s=0.1)
 
 
 def test_an_embedded_broker_whose_port_is_taken_is_refused_before_anything_starts(
@@ -185,7 +184,7 @@ def test_an_embedded_broker_whose_port_is_taken_is_refused_before_anything_start
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        config = settings.parse(f'state = "{tmp_path}"\n[kafka]\nembedded_port = {port}\n', "x")
-        assert supervisor.run_line(config, None, None, threading.Event()) == cli.UNAVAILABLE
+        config = load.parse(f'state = "{tmp_path}"\n[kafka]\nembedded_port = {port}\n', "x")
+        assert line.run_line(config, None, None, threading.Event()) == command_line.UNAVAILABLE
     assert f"127.0.0.1:{port} is in use" in capsys.readouterr().err
     assert not (tmp_path / "logs").exists()

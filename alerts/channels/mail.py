@@ -11,7 +11,8 @@ from aiosmtplib import errors
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
 from alerts.render import Message
-from monitor.config.settings import Mail, secret
+from monitor.config.load import secret
+from monitor.config.settings import Mail
 
 TIMEOUT_S = 20.0
 

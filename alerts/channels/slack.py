@@ -11,7 +11,8 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
 from alerts.render import Message
-from monitor.config.settings import Slack, secret
+from monitor.config.load import secret
+from monitor.config.settings import Slack
 
 TIMEOUT_S = 15
 TRANSIENT = frozenset(

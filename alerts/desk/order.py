@@ -79,7 +79,8 @@ def _history(revisions: list[Revision]) -> Html:
     items = [
         el(
             "li",
-            f"revision {r.revision}, {formats.instant(r.heard)}: {r.state}, {r.certainty.replace('_', ' ')}: {r.reason}",
+            f"revision {r.revision}, {formats.instant(r.heard)}: {r.state}, "
+            f"{r.certainty.replace('_', ' ')}: {r.reason}",
         )
         for r in revisions
     ]

@@ -28,10 +28,9 @@ from fix_ingest.publish import position
 from fix_ingest.publish.messages import Clock, Outbound
 from fix_ingest.publish.metrics import Meter
 from fix_ingest.publish.position import Saved, Scribe
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.kafka.producer import BoundedProducer
-from monitor.process import gc_tuning
+from monitor.process import command_line, gc_tuning
 from monitor.process.health_server import Health, Probe
 from monitor.process.signals import stopping
 from monitor.venues import shipped
@@ -218,17 +217,17 @@ class Publisher:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch publish``."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Publish until told to stop."""
-    chosen = settings.load(args.config)
+    chosen = load.load(args.config)
     try:
         owned = position.own(chosen.directory("publish"))
     except position.InUse as error:
         sys.stderr.write(f"{error}\n")
-        return cli.UNAVAILABLE
+        return command_line.UNAVAILABLE
     gc_tuning.look_seldom()
     with owned, stopping() as stop:
         return _run(assemble(chosen), chosen.publish.probe, stop)
@@ -240,7 +239,7 @@ def _run(publisher: Publisher, address: str, stop: threading.Event) -> int:
     except OSError as error:
         sys.stderr.write(f"publish.probe: cannot listen on {address}: {error.strerror}\n")
         publisher.producer.close(0.0)
-        return cli.UNAVAILABLE
+        return command_line.UNAVAILABLE
     try:
         serve(publisher, stop)
         whole = publisher.finish(5.0)
@@ -248,7 +247,7 @@ def _run(publisher: Publisher, address: str, stop: threading.Event) -> int:
         publisher.producer.close(0.0)
         probe.close()
     log.info("stopped", published=publisher.saved_n, all_acknowledged=whole)
-    return cli.OK
+    return command_line.OK
 
 
 def assemble(chosen: settings.Settings) -> Publisher:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 
+from monitor.config.settings import Alert, Kafka, Listen, Mail, Publish, Quotes, Session, Watch
 from monitor.config.toml import Located, Mistake
-
-if TYPE_CHECKING:
-    from monitor.config.settings import Alert, Kafka, Listen, Mail, Publish, Quotes, Session, Watch
 
 APPLICATION_VERSIONS: Final = (
     *("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"),

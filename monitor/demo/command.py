@@ -19,14 +19,13 @@ from typing import IO
 import structlog
 from msgspec import Struct
 
-from monitor import cli
 from monitor.config import settings
 from monitor.demo import scorecard, sending
 from monitor.demo import stage as setup
 from monitor.demo.stage import Stage
 from monitor.kafka import topics
 from monitor.kafka.embedded import jars
-from monitor.process import child, supervisor
+from monitor.process import child, command_line, supervisor
 from monitor.process.lockfile import held
 from monitor.process.signals import stopping
 
@@ -60,24 +59,24 @@ def run(args: argparse.Namespace) -> int:
         stage = setup.prepare(Path(args.state).expanduser(), args.kafka, args.seed, usual=usual is not None)
     except (NotOurs, OSError) as error:
         sys.stderr.write(f"--state {args.state}: {error}\n")
-        return cli.USAGE
+        return command_line.USAGE
     with owned, usual or nullcontext(), stopping() as stop:
         try:
             told = _play(stage, args, stop)
-        except supervisor.NoTopics as away:
+        except NoTopics as away:
             told = str(away)
         if stop.is_set() and told is None:
             sys.stderr.write("stopped before it began\n")
-            return cli.STOPPED
+            return command_line.STOPPED
     if isinstance(told, str) or told is None:
         sys.stderr.write(f"{told}\n")
-        return cli.UNAVAILABLE
+        return command_line.UNAVAILABLE
     sys.stdout.write(json.dumps(scorecard.as_json(told)) + "\n")
     if told.left_out:
         log.warning("orders were reported too late to be judged: this machine is busy", left_out=told.left_out)
     for wrong in (wrongs := scorecard.wrongs(told)):
         log.error(wrong)
-    return cli.FAILED if wrongs else cli.OK
+    return command_line.FAILED if wrongs else command_line.OK
 
 
 def _positive(text: str) -> float:
@@ -133,14 +132,14 @@ def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> scor
     """The outcome, why there is none, or ``None`` when it was stopped before it began."""
     logs = stage.directory / "logs"
     receiver = child.spawn(stage.receiver, logs / "receiver.log")
-    broker = supervisor.Supervisor([] if args.kafka else [supervisor.embedded(str(stage.config), logs)])
+    broker = supervisor.Supervisor([] if args.kafka else [embedded(str(stage.config), logs)])
     line = supervisor.Supervisor([])
     try:
-        problems = supervisor.wait_for_topics(stage.settings.kafka, broker, stop, patience_s=KAFKA_S)
+        problems = wait_for_topics(stage.settings.kafka, broker, stop, patience_s=KAFKA_S)
         if problems or broker.mistaken or stop.is_set():
             return broker.mistaken or "; ".join(problems) or None
         log.info("starting the line", logs=str(logs))
-        line.add(supervisor.line(str(stage.config), stage.feed, logs, stage.settings))
+        line.add(line_of(str(stage.config), stage.feed, logs, stage.settings))
         return _orders(stage, args, stop, Processes(broker, line))
     finally:
         log.info("stopping")

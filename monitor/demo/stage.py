@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor.config import settings
+from monitor.config import load
 from monitor.config.settings import Settings
 from monitor.process import health_poll
 
@@ -122,7 +122,7 @@ def prepare(directory: Path, kafka: str | None, seed: int, *, usual: bool = True
     return Stage(
         directory=directory,
         config=config,
-        settings=settings.parse(text, str(config)),
+        settings=load.parse(text, str(config)),
         ports=ports,
         feed=f"demo:?seed={seed}",
         receiver=_receiver(ports),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from monitor.engine import tape
 from monitor.engine.engine import EngineConfig
-from monitor.engine.policy import Policy, parse
+from monitor.engine.policy import Policy
 from monitor.engine.rule import Example, Rule
+from monitor.policy.parse import parse
 from monitor.wire.events import Finding
 
 CLOCKS = """

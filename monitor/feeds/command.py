@@ -19,8 +19,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load
 from monitor.config.settings import Settings
 from monitor.config.toml import Mistake, Mistaken
 from monitor.feeds import notation, playback
@@ -35,6 +34,7 @@ from monitor.feeds.rejects import Complaints, Unreadable
 from monitor.feeds.resume import Position, Standing, resumed
 from monitor.feeds.synthetic import Demo, market
 from monitor.kafka.producer import BoundedProducer
+from monitor.process import command_line
 from monitor.process.health_server import Health, Probe
 from monitor.process.signals import stopping
 from monitor.wire import codec
@@ -56,7 +56,7 @@ docs/feeds.md says what each may contain."""
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch quotes``."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("quotes", nargs="+", metavar="SOURCE", help="FORMAT:PATH; several of files are merged by time")
@@ -74,7 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play the source; 0 when it ended or was told to stop."""
-    config = settings.load(args.config)
+    config = load.load(args.config)
     if args.source is not None:
         config = msgspec.structs.replace(config, quotes=msgspec.structs.replace(config.quotes, source=args.source))
     speed = _speed(args.speed)
@@ -198,7 +198,7 @@ class _Feed:
             "seconds": round(seconds, 3),
         }
         sys.stdout.write(json.dumps(summary) + "\n")
-        return cli.OK
+        return command_line.OK
 
     def _position_file(self) -> Path:
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in self._source)

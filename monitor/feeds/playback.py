@@ -109,8 +109,8 @@ def _account(played: Played, this: Round) -> None:
 def fingerprint(notations: Sequence[str], **how: object) -> str:
     """What is played and how: the files as they are on disk, and everything that decides where blocks end."""
     parts = [f"{name}={value}" for name, value in sorted(how.items())]
-    for notation in notations:
-        parts += [notation, *(_state(path) for path in notation.files(notation.parse(notation)))]
+    for text in notations:
+        parts += [text, *(_state(path) for path in notation.files(notation.parse(text)))]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 

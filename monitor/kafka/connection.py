@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import Any
 
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.config.toml import Mistake, Mistaken
 
 
@@ -105,7 +105,7 @@ def _password(kafka: settings.Kafka) -> str:
     if kafka.password_file is None:
         raise _mistaken(f"kafka.password_file: {kafka.protocol} needs one")
     try:
-        return settings.secret(kafka.password_file)
+        return load.secret(kafka.password_file)
     except OSError as error:
         raise _mistaken(f"kafka.password_file: {kafka.password_file!r} cannot be read: {error.strerror}") from None
     except KeyError:

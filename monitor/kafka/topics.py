@@ -13,10 +13,10 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.kafka import connection
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
+from monitor.process import command_line
 from monitor.wire import codec
 
 Unavailable = connection.Unavailable
@@ -71,24 +71,24 @@ def delete(kafka: settings.Kafka) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch topics``."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Create or check the topics; exit code 2 with the list of what is wrong, 69 when Kafka is away."""
-    kafka = settings.load(args.config).kafka
+    kafka = load.load(args.config).kafka
     try:
         problems = ensure(kafka)
     except Unavailable as error:
         sys.stderr.write(f"{error}\n")
-        return cli.UNAVAILABLE
+        return command_line.UNAVAILABLE
     for problem in problems:
         sys.stderr.write(f"{problem}\n")
     if problems:
-        return cli.USAGE
+        return command_line.USAGE
     for topic in wanted(kafka):
         sys.stdout.write(f"{topic.name}: {topic.partitions} partitions\n")
-    return cli.OK
+    return command_line.OK
 
 
 @contextmanager

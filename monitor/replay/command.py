@@ -17,14 +17,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from monitor import cli
 from monitor.config.toml import Mistake, Mistaken
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.joined import Output
 from monitor.feeds.notation import files, parse, read_blocks
 from monitor.feeds.rejects import Complaints
 from monitor.policy import file
-from monitor.process import gc_tuning
+from monitor.process import command_line, gc_tuning
 from monitor.process.signals import terminated
 from monitor.replay.feeder import Feeder
 from monitor.replay.outputs import STANDARD_OUTPUT, place, spare
@@ -79,12 +78,12 @@ def run(args: argparse.Namespace) -> int:
     """Replay, and print a summary as JSON; mistakes in files and options are told by the caller."""
     if not args.fix_log and not args.reports:
         sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
-        return cli.USAGE
+        return command_line.USAGE
     gc_tuning.look_seldom()
     config = EngineConfig(
         tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
     )
-    engine = Engine(file.load(args.policy), RULES, config)
+    engine = Engine(file.load(args.policy, RULES), RULES, config)
     reading, complaints = Reading(), Complaints()
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
     outputs = [place(args.executions), place(args.findings)]
@@ -102,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     summary |= {"quotes_span": quoted.told(), "reports_span": reported.told()}
     (sys.stderr if STANDARD_OUTPUT in outputs else sys.stdout).write(json.dumps(summary, indent=2) + "\n")
     nothing = reading.events == 0 and reading.unreadable > 0
-    return cli.FAILED if nothing or (summary["quotes"] == 0 and complaints.total > 0) else cli.OK
+    return command_line.FAILED if nothing or (summary["quotes"] == 0 and complaints.total > 0) else command_line.OK
 
 
 def _whole(results: Results, judge: Callable[[], None]) -> None:

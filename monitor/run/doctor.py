@@ -13,10 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load
 from monitor.config.settings import Settings
 from monitor.config.toml import Mistaken
+from monitor.process import command_line
 
 
 class Answer(Struct, frozen=True):
@@ -184,7 +184,7 @@ def _others(config: Settings) -> Iterator[Answer]:
 def _secrets(config: Settings) -> Iterator[Answer]:
     for place, reference in _references(config):
         try:
-            settings.secret(reference)
+            load.secret(reference)
         except KeyError:
             yield Answer(place, "missing", f"{reference} is not set: set that variable")
         except OSError as error:
@@ -214,12 +214,12 @@ def _references(config: Settings) -> Iterator[tuple[str, str]]:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch doctor``."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print every answer; the exit code says whether something needed is missing."""
-    return report(questions(settings.load(args.config)), sys.stdout.write)
+    return report(questions(load.load(args.config)), sys.stdout.write)
 
 
 def report(answers: Iterator[Answer], write: Callable[[str], object]) -> int:
@@ -230,4 +230,4 @@ def report(answers: Iterator[Answer], write: Callable[[str], object]) -> int:
         write(f"{mark}{answer.what:32} {answer.how}\n")
         missing += answer.state == "missing"
     write("Everything needed is here.\n" if not missing else f"{missing} missing: see above how to get it.\n")
-    return cli.OK if not missing else cli.UNAVAILABLE
+    return command_line.OK if not missing else command_line.UNAVAILABLE

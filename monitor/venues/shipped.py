@@ -28,4 +28,4 @@ def official(path: str) -> Venues:
 
 
 def _text(name: str) -> str:
-    return resources.files("monitor").joinpath(name).read_text("utf-8")
+    return resources.files("monitor.venues").joinpath(name).read_text("utf-8")

@@ -13,7 +13,7 @@ from rules import RULES
 
 def maker(watch: Watch) -> MakeJudge:
     """Makes engines, new ones or from snapshots; raises `Mistaken` with every mistake in the policy file."""
-    policy = file.load(watch.policy)
+    policy = file.load(watch.policy, RULES)
     config = engine_config(watch)
 
     def make(snapshot: bytes | None) -> Engine:

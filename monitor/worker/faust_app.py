@@ -25,13 +25,12 @@ from aiokafka.errors import KafkaError
 from faust.contrib.asgi import bind_to_running_loop
 from faust.transport.drivers import aiokafka as driver
 
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.config.settings import Settings
 from monitor.kafka import connection
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.kafka.rereader import Rereader
-from monitor.process import gc_tuning
+from monitor.process import command_line, gc_tuning
 from monitor.process.health_server import Probe
 from monitor.wire import codec
 from monitor.worker.assignment import Arrival
@@ -88,14 +87,14 @@ class Split(RuntimeError):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch watch``."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Watch until told to stop; exit code 1 when something failed for good, so that a supervisor starts it anew."""
     from monitor.worker import engines  # not needed by those who bring an engine of their own
 
-    config = settings.load(args.config)
+    config = load.load(args.config)
     make = engines.maker(config.watch)
     gc_tuning.look_seldom()
     sys.setswitchinterval(SWITCH_S)
@@ -115,12 +114,12 @@ async def serve(config: Settings, make: MakeJudge) -> int:
         probe = Probe(config.watch.probe, meters.registry, pulse.health)
     except OSError as error:
         sys.stderr.write(f"watch.probe: cannot listen on {config.watch.probe}: {error.strerror}\n")
-        return cli.UNAVAILABLE
+        return command_line.UNAVAILABLE
     log.info("probe", port=probe.port)
     try:
         connecting = asyncio.create_task(_connect(outlet, rereader, config))
         if not await _first(connecting, stop):
-            return cli.OK
+            return command_line.OK
         return await _watch(config, worker, stop)
     finally:
         await outlet.stop()
@@ -174,7 +173,7 @@ async def _watch(config: Settings, worker: Worker, stop: asyncio.Event) -> int:
         task.cancel()
     if failed is not None:
         log.error("the worker cannot go on; a supervisor starts it again", why=repr(failed), exc_info=failed)
-    code = cli.OK if failed is None else cli.FAILED
+    code = command_line.OK if failed is None else command_line.FAILED
     leaving = asyncio.create_task(_leave(app, worker))
     _, late = await asyncio.wait({leaving, *work}, timeout=STOP_S)
     if late:

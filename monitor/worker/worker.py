@@ -1,7 +1,7 @@
 """The worker: takes messages in, sends verdicts out, writes checkpoints, and only then acknowledges.
 
-It knows nothing of Faust: `monitor.worker.faust_app` hands it arrivals and tells it which partitions are its own. Between two
-awaits the state of a partition is always whole, so a timer may look at it at any time.
+It knows nothing of Faust: `faust_app` hands it arrivals and tells it which partitions are its own. Between two awaits
+the state of a partition is always whole, so a timer may look at it at any time.
 """
 
 from __future__ import annotations

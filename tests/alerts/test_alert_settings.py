@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alerts import command
-from monitor.config import settings
+from monitor.config import load
 from monitor.config.toml import Mistaken
 
 MAIL = '[alert.mail]\nhost = "h"\nsender = "s@x"\n'
@@ -26,7 +26,7 @@ MAIL = '[alert.mail]\nhost = "h"\nsender = "s@x"\n'
 )
 def test_contradictions(text: str, line: int, said: str) -> None:
     with pytest.raises(Mistaken) as caught:
-        settings.parse(text, "sorwatch.toml")
+        load.parse(text, "sorwatch.toml")
     (mistake,) = caught.value.mistakes
     assert mistake.line == line
     assert said in mistake.what

@@ -233,7 +233,7 @@ async def test_a_cause_without_a_venue_names_none(page: Page) -> None:
 
 
 async def test_every_count_of_the_worker_has_words(page: Page) -> None:
-    kinds = {*Engine(file.load(None), RULES, EngineConfig()).counts, "dead_letters", "lost_messages", "holes"}
+    kinds = {*Engine(file.load(None, RULES), RULES, EngineConfig()).counts, "dead_letters", "lost_messages", "holes"}
     assert kinds <= set(MEANING)
     assert kinds <= set(LINE_COUNTS)
 

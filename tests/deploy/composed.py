@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.demo import router
 from monitor.demo.dropcopy import DropCopySource
 from monitor.feeds.synthetic_market import SyntheticMarket
@@ -115,7 +115,7 @@ def main(directory: Path) -> None:
             stack.callback(process.terminate)
         for name, port in PROBES.items():
             wait_for(lambda p=port: fetched(f"http://127.0.0.1:{p}/healthz")[0] == 200, 60, f"{name} is healthy")
-        send_orders(settings.load(str(ROOT / "deploy/sorwatch.toml")).listen.session[0])
+        send_orders(load.load(str(ROOT / "deploy/sorwatch.toml")).listen.session[0])
         wait_for(lambda: len(results("up == 1")) == len(LINE), 60, "every target is up")
         wait_for(lambda: bool(results("sorwatch_executions_total > 0")), 60, "Prometheus has seen an execution")
         wait_for(lambda: bool(results("rate(sorwatch_hop_seconds_count[5m])")), 60, "two scrapes with hops")

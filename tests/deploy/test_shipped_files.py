@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from monitor import cli
-from monitor.config import settings
+from monitor.config import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -47,7 +47,7 @@ def test_every_command_line_is_one_of_sorwatchs(name: str) -> None:
 
 
 def test_the_settings_of_the_compose_file_have_no_mistake_and_its_broker() -> None:
-    read = settings.load(str(ROOT / "deploy/sorwatch.toml"))
+    read = load.load(str(ROOT / "deploy/sorwatch.toml"))
     assert read.kafka.servers == (COMPOSE["services"]["topics"]["environment"]["SORWATCH_KAFKA"],)
 
 
@@ -133,7 +133,7 @@ def test_alertmanager_takes_its_configuration() -> None:
 
 
 def test_every_process_is_scraped_at_its_probe() -> None:
-    read = settings.load(str(ROOT / "deploy/sorwatch.toml"))
+    read = load.load(str(ROOT / "deploy/sorwatch.toml"))
     probes = {"listen": read.listen.probe, "publish": read.publish.probe, "quotes": read.quotes.probe}
     probes |= {"watch": read.watch.probe, "alert": read.alert.page}
     assert {t["labels"]["process"]: t["targets"] for t in targets()} == {

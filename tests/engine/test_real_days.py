@@ -14,6 +14,7 @@ from lean_tape import TRADE, lines
 
 from monitor import cli
 from monitor.feeds.notation import read_blocks
+from monitor.process import command_line
 from monitor.wire import codec
 from monitor.wire.events import Acked, Filled, Received, ReportLine, Routed
 
@@ -77,7 +78,7 @@ def test_every_fill_gets_the_quote_of_an_offline_join(
     executions, findings = tmp_path / "executions.jsonl", tmp_path / "findings.jsonl"
     args = ["--quotes", f"lean:{DATA / f'{day}_quote.zip'}", "--reports", str(tmp_path / "reports.jsonl")]
     args += ["--ties", ties, "--executions", str(executions), "--findings", str(findings)]
-    assert cli.main(["replay", *args]) == cli.OK
+    assert cli.main(["replay", *args]) == command_line.OK
     summary = json.loads(capsys.readouterr().out)
 
     expected = {

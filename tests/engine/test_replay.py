@@ -13,6 +13,7 @@ import pytest
 
 from monitor import cli
 from monitor.engine import tape
+from monitor.process import command_line
 from monitor.replay.reports import in_order
 from monitor.wire import codec
 from monitor.wire.events import Filled
@@ -48,7 +49,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_the_last_revision_of_each_is_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert replay(files) == cli.OK
+    assert replay(files) == command_line.OK
     summary = json.loads(capsys.readouterr().out)
     executions = {e["exec_id"]: e for e in lines(files / "e.jsonl")}
     wanted = {"exec_id", "order_id", "symbol", "side", "qty", "price", "venue", "at", "quote_at", "bid", "ask"}
@@ -66,12 +67,12 @@ def test_the_last_revision_of_each_is_written(files: Path, capsys: pytest.Captur
 
 
 def test_the_order_of_the_lines_and_how_they_are_packed_do_not_matter(files: Path) -> None:
-    assert replay(files) == cli.OK
+    assert replay(files) == command_line.OK
     expected = (files / "e.jsonl").read_bytes(), (files / "f.jsonl").read_bytes()
     shuffled = (files / "r.jsonl").read_bytes().splitlines(keepends=True)
     Random(1).shuffle(shuffled)  # noqa: S311 - any other order will do
     (files / "other.gz").write_bytes(gzip.compress(b"".join(shuffled + shuffled[:2])))
-    assert replay(files, reports="other.gz") == cli.OK
+    assert replay(files, reports="other.gz") == command_line.OK
     assert ((files / "e.jsonl").read_bytes(), (files / "f.jsonl").read_bytes()) == expected
 
 
@@ -80,7 +81,7 @@ def test_lines_that_cannot_be_read_are_located_and_the_rest_is_judged(
 ) -> None:
     good = (files / "r.jsonl").read_bytes()
     (files / "bad.jsonl").write_bytes(b"\n{oops\n" + good + b'{"kind":"unheard of"}\n\xff\xfe\n')
-    assert replay(files, reports="bad.jsonl") == cli.OK
+    assert replay(files, reports="bad.jsonl") == command_line.OK
     summary = json.loads(capsys.readouterr().out)
     assert summary["executions"] == 2
     assert summary["unreadable_reports"] == 3
@@ -89,7 +90,7 @@ def test_lines_that_cannot_be_read_are_located_and_the_rest_is_judged(
 
 def test_nothing_that_can_be_read_is_a_failure(files: Path) -> None:
     (files / "none.jsonl").write_text("nonsense\n")
-    assert replay(files, reports="none.jsonl") == cli.FAILED
+    assert replay(files, reports="none.jsonl") == command_line.FAILED
 
 
 @pytest.mark.parametrize(
@@ -98,13 +99,13 @@ def test_nothing_that_can_be_read_is_a_failure(files: Path) -> None:
 def test_a_wrong_name_is_told_and_leaves_no_files(
     files: Path, more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert replay(files, *more) == cli.USAGE
+    assert replay(files, *more) == command_line.USAGE
     assert "missing" in capsys.readouterr().err
     assert not list(files.glob("*e.jsonl*"))
 
 
 def test_reports_must_be_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["replay", "--quotes", f"csv:{files / 'q.csv'}"]) == cli.USAGE
+    assert cli.main(["replay", "--quotes", f"csv:{files / 'q.csv'}"]) == command_line.USAGE
     assert "--fix-log" in capsys.readouterr().err
 
 
@@ -118,7 +119,7 @@ def test_a_fix_log_gives_the_same_kind_of_lines(files: Path) -> None:
     )
     args = ["--quotes", f"csv:{files / 'q.csv'}", "--fix-log", str(files / "fix.log")]
     args += ["--executions", str(files / "e.jsonl")]
-    assert cli.main(["replay", *args]) == cli.OK
+    assert cli.main(["replay", *args]) == command_line.OK
     (execution,) = lines(files / "e.jsonl")
     assert (execution["order_id"], execution["venue"], execution["quote_state"]) == ("A", "ARCX", "ok")
 

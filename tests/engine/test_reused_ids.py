@@ -40,7 +40,7 @@ def day(at: int, n: int, tif: str = "day") -> list[OrderKind]:
 
 
 def judged(events: list[OrderKind]) -> Output:
-    engine = Engine(load(None), RULES, EngineConfig(future_ns=None))
+    engine = Engine(load(None, RULES), RULES, EngineConfig(future_ns=None))
 
     times = np.array([e.at - SECOND for e in events if isinstance(e, Received)], np.int64)
     one = np.ones(len(times), np.int64)

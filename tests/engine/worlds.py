@@ -38,7 +38,7 @@ MS = 1_000_000
 DAY = 1_780_272_000_000 * MS
 SYMBOLS = ("AAA", "BBB", "CCC")
 SHARES = Decimal(100)
-POLICY: Policy = load(None)
+POLICY: Policy = load(None, RULES)
 CONFIG = EngineConfig(patience_ns=300 * MS)
 HOLD = 300 * MS
 """By how much a report may be behind its source's tick."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 SECOND = 10**9
 FILL = days.Said(
@@ -28,14 +28,14 @@ TEXT = f"time,symbol,bid,ask\n{ROW}\n"
 
 def quotes_of(stranger: Stranger, notation: str) -> dict[str, int]:
     code = stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG))
-    assert code == cli.OK, stranger.said
+    assert code == command_line.OK, stranger.said
     assert stranger.summary["unreadable_quotes"] == {}
     found: dict[str, int] = stranger.summary["quote_states"]
     return found
 
 
 def refused(stranger: Stranger, *notations: str) -> list[str]:
-    assert stranger.replay("--quotes", *notations, "--fix-log", stranger.log(LOG)) == cli.USAGE
+    assert stranger.replay("--quotes", *notations, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     return [line.removeprefix(f"{stranger.folder}/") for line in stranger.said.splitlines()]
 
 
@@ -100,7 +100,10 @@ def test_a_header_of_very_many_columns(stranger: Stranger) -> None:
 
 def test_a_field_longer_than_any_beside_an_open_quote(stranger: Stranger) -> None:
     text = f'{TEXT}{days.OPEN},"IBM,1,{"x" * 200_000}\n{ROW}\n'
-    assert stranger.replay("--quotes", f"csv:{stranger.write('q.csv', text)}", "--fix-log", stranger.log(LOG)) == cli.OK
+    assert (
+        stranger.replay("--quotes", f"csv:{stranger.write('q.csv', text)}", "--fix-log", stranger.log(LOG))
+        == command_line.OK
+    )
     assert (stranger.summary["quotes"], stranger.summary["unreadable_quotes"]) == (2, {"ask cannot be read": 1})
 
 
@@ -125,10 +128,10 @@ def test_what_is_compressed_is_known_by_its_bytes(stranger: Stranger, packing: s
     plain = f"csv:{stranger.write('q.csv', TEXT)}"
     assert quotes_of(stranger, f"csv:{quotes}") == {"ok": 1}
     log = stranger.write("log", pack("\n".join(LOG).encode()))
-    assert stranger.replay("--quotes", plain, "--fix-log", str(log)) == cli.OK
+    assert stranger.replay("--quotes", plain, "--fix-log", str(log)) == command_line.OK
     assert stranger.summary["executions"] == 1
     reports = stranger.write("r", pack(b'{"kind":"tick","source":"s","n":1,"at":1,"seen":1}\n'))
-    assert stranger.replay("--quotes", plain, "--reports", str(reports)) == cli.OK
+    assert stranger.replay("--quotes", plain, "--reports", str(reports)) == command_line.OK
     assert stranger.summary["unreadable_reports"] == 0
     (stranger.folder / "q.csv").unlink()
     (stranger.folder / "all.zip").unlink(missing_ok=True)
@@ -140,7 +143,9 @@ def test_what_is_damaged_is_read_as_far_as_it_goes(stranger: Stranger, packing: 
     lines = [f"{days.OPEN + i},IBM,{100 + i}.5,{200 + i * 7919 % 9973}.6\n" for i in range(60_000)]
     packed = PACKINGS[packing](("time,symbol,bid,ask\n" + "".join(lines)).encode())
     quotes = stranger.write("q", packed[: len(packed) // 2])
-    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", stranger.log(LOG)) == cli.OK, stranger.said
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", stranger.log(LOG)) == command_line.OK, (
+        stranger.said
+    )
     assert sum(stranger.summary["unreadable_quotes"].values()) >= 1
     assert stranger.summary["quotes"] < len(lines)
     log = stranger.write("log", PACKINGS[packing](("\n".join(LOG) + "\n").encode())[:-5])

@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SIDES = {"quote_at": pl.Int64, "bid": pl.Int64, "ask": pl.Int64}
@@ -78,7 +78,7 @@ def test_a_feed_of_one_exchange(stranger: Stranger, tie: str) -> None:
     rows = [f"{at},{symbol},{days.money(bid)},{days.money(ask)}" for at, symbol, bid, ask in quotes]
     text = stranger.write("q.csv", "\n".join(rows))
     reports = stranger.write("r.jsonl", "\n".join(lines))
-    assert stranger.replay("--quotes", f"csv:{text}", "--reports", str(reports), "--ties", tie) == cli.OK
+    assert stranger.replay("--quotes", f"csv:{text}", "--reports", str(reports), "--ties", tie) == command_line.OK
     assert stranger.summary["quotes"] == len(quotes)
     book = pl.DataFrame(quotes, ["quote_at", "symbol", "bid", "ask"], orient="row").sort(
         "quote_at", maintain_order=True
@@ -104,7 +104,7 @@ def test_the_join_of_pandas_own_tests(stranger: Stranger) -> None:
     ]
     reports = stranger.write("r.jsonl", "\n".join(lines))
     notation = f"csv:{folder / 'quotes.csv'}?symbol=ticker"
-    assert stranger.replay("--quotes", notation, "--reports", str(reports), "--ties", "at-or-before") == cli.OK
+    assert stranger.replay("--quotes", notation, "--reports", str(reports), "--ties", "at-or-before") == command_line.OK
     got = {e["exec_id"]: (e["bid"], e["ask"]) for e in days.told(stranger.executions)}
     wanted = list(csv.DictReader((folder / "asof.csv").read_text("utf-8").splitlines()))
     assert len(got) == len(wanted) == len(trades)

@@ -18,6 +18,7 @@ from waiting import until
 
 from monitor import cli
 from monitor.policy import file
+from monitor.process import command_line
 
 DAY = days.day(3, symbols=4, count=1500, n_orders=15)
 LINES = days.fix(DAY.said)
@@ -31,7 +32,7 @@ def args(tmp_path: Path) -> list[str]:
 
 @pytest.mark.parametrize("option", ["--executions", "--findings"])
 def test_a_dash_is_standard_output(args: list[str], option: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert cli.main([*args, option, "-"]) == cli.OK
+    assert cli.main([*args, option, "-"]) == command_line.OK
     out, err = capfdbinary.readouterr()
     assert out.count(b"\n") > 5
     assert all(line.startswith(b"{") and line.endswith(b"}") for line in out.splitlines())
@@ -44,7 +45,7 @@ def test_a_device_stays_what_it_is(stranger: Stranger, args: list[str]) -> None:
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
     reader.start()
-    assert cli.main([*args, "--executions", str(pipe), "--findings", os.devnull]) == cli.OK
+    assert cli.main([*args, "--executions", str(pipe), "--findings", os.devnull]) == command_line.OK
     reader.join(10)
     assert pipe.is_fifo()
     assert got[0].startswith(b'{"exec_id"')
@@ -53,7 +54,7 @@ def test_a_device_stays_what_it_is(stranger: Stranger, args: list[str]) -> None:
 
 def test_a_link_is_followed(stranger: Stranger, args: list[str]) -> None:
     (stranger.folder / "link").symlink_to("target")
-    assert cli.main([*args, "--executions", str(stranger.folder / "link")]) == cli.OK
+    assert cli.main([*args, "--executions", str(stranger.folder / "link")]) == command_line.OK
     assert (stranger.folder / "link").is_symlink()
     assert (stranger.folder / "target").read_bytes().startswith(b'{"exec_id"')
 
@@ -72,7 +73,7 @@ def test_places_that_cannot_be_written_are_told_before_anything_is_read(
 ) -> None:
     monkeypatch.chdir(stranger.folder)
     Path("folder").mkdir()
-    assert cli.main([*args, "--executions", executions, "--findings", findings]) == cli.USAGE
+    assert cli.main([*args, "--executions", executions, "--findings", findings]) == command_line.USAGE
     assert "cannot" in capsys.readouterr().err
     assert {p.name for p in stranger.folder.iterdir()} == {"quotes.csv", "fix.log", "folder"}
     assert not list(Path("folder").iterdir())
@@ -91,7 +92,7 @@ def test_what_is_read_is_never_overwritten(
     before = {p.name: p.read_bytes() for p in stranger.folder.iterdir() if p.is_file()}
     more = ["--policy", str(stranger.folder / "p.toml"), "--dialect", str(stranger.folder / "d.toml")]
     named = f"{stranger.folder}/{which}"
-    assert cli.main([*args, *more, option, named]) == cli.USAGE
+    assert cli.main([*args, *more, option, named]) == command_line.USAGE
     assert capsys.readouterr().err == f"{named}:1: is read by this replay and would be overwritten: name another file\n"
     assert {p.name: p.read_bytes() for p in stranger.folder.iterdir() if p.is_file()} == before
 
@@ -100,7 +101,7 @@ def test_a_file_of_a_folder_that_is_read_is_never_overwritten(stranger: Stranger
     folder = f"csv:{stranger.folder}"
     quotes = stranger.folder / "quotes.csv"
     before = quotes.read_bytes()
-    assert cli.main(["replay", "--quotes", folder, *args[3:], "--executions", str(quotes)]) == cli.USAGE
+    assert cli.main(["replay", "--quotes", folder, *args[3:], "--executions", str(quotes)]) == command_line.USAGE
     assert quotes.read_bytes() == before
 
 
@@ -128,7 +129,7 @@ def test_what_stands_before_a_damage_is_read(stranger: Stranger) -> None:
     log = stranger.log(LINES)
     text = Path(stranger.quotes(DAY.rows).removeprefix("csv:")).read_bytes()
     quotes = stranger.write("q.csv.gz", damaged(text * 8))
-    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", log) == cli.OK
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", log) == command_line.OK
     assert stranger.summary["quotes"] > 2 * len(DAY.rows)
     assert stranger.summary["unreadable_quotes"]["the file is damaged from here on (error)"] == 1
 
@@ -136,7 +137,7 @@ def test_what_stands_before_a_damage_is_read(stranger: Stranger) -> None:
 @pytest.mark.parametrize("option", ["--fix-log", "--reports"])
 def test_an_archive_of_which_nothing_can_be_read_is_a_failure(stranger: Stranger, option: str) -> None:
     bad = stranger.write("bad.gz", b"\x1f\x8b" + b"garbage" * 100)
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, str(bad)) == cli.FAILED
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, str(bad)) == command_line.FAILED
     assert f"{bad}:1: damaged from here on" in stranger.said
 
 
@@ -150,7 +151,7 @@ def test_a_damaged_archive_of_reports_does_not_stop_it(stranger: Stranger) -> No
 
 def test_quotes_of_which_none_can_be_read_are_a_failure(stranger: Stranger) -> None:
     quotes = stranger.write("q.csv", "time,symbol,bid,ask\n03/08/2024 9:30,IBM,1,2\n")
-    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", stranger.log(LINES)) == cli.FAILED
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", stranger.log(LINES)) == command_line.FAILED
     assert stranger.summary["unreadable_quotes"] == {"time cannot be read": 1}
 
 
@@ -165,51 +166,51 @@ def test_quotes_of_which_none_can_be_read_are_a_failure(stranger: Stranger) -> N
     ],
 )
 def test_paths_that_cannot_be(stranger: Stranger, notation: str, told: str) -> None:
-    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LINES)) == cli.USAGE
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LINES)) == command_line.USAGE
     assert told in stranger.said
 
 
 @pytest.mark.parametrize("option", ["--fix-log", "--reports"])
 @pytest.mark.parametrize("path", ["a\0b", "~nobody-here/x", "/proc"])
 def test_reports_that_cannot_be(stranger: Stranger, option: str, path: str) -> None:
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, path) == cli.USAGE
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, path) == command_line.USAGE
     assert stranger.said.startswith(f"{path}:1: ")
 
 
 def test_a_header_of_nonsense_is_not_poured_over_the_terminal(stranger: Stranger) -> None:
     junk = stranger.write("junk.csv", b"\x00\x1b[31m" * 30_000)
-    assert stranger.replay("--quotes", f"csv:{junk}", "--fix-log", stranger.log(LINES)) == cli.USAGE
+    assert stranger.replay("--quotes", f"csv:{junk}", "--fix-log", stranger.log(LINES)) == command_line.USAGE
     assert len(stranger.said) < 2000
     assert "\x1b" not in stranger.said
 
 
 def test_a_column_that_is_not_there_is_named_as_it_can_be_mended(stranger: Stranger) -> None:
     quotes = stranger.quotes(DAY.rows)
-    assert stranger.replay("--quotes", f"{quotes}?time=stamp", "--fix-log", stranger.log(LINES)) == cli.USAGE
+    assert stranger.replay("--quotes", f"{quotes}?time=stamp", "--fix-log", stranger.log(LINES)) == command_line.USAGE
     assert "no column stamp among time, symbol, bid, ask" in stranger.said
     assert "?time=NAME" in stranger.said
 
 
 def test_zipped_logs(stranger: Stranger) -> None:
     plain, quotes = stranger.log(LINES), stranger.quotes(DAY.rows)
-    assert stranger.replay("--quotes", quotes, "--fix-log", plain) == cli.OK
+    assert stranger.replay("--quotes", quotes, "--fix-log", plain) == command_line.OK
     written = stranger.bytes()
     packed = stranger.folder / "logs.zip"
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("logs/", "")
         archive.writestr("logs/late.log", "\n".join([*LINES[50:], "nonsense"]))
         archive.writestr("logs/early.log", "\n".join(LINES[:50]))
-    assert stranger.replay("--quotes", quotes, "--fix-log", str(packed)) == cli.OK
+    assert stranger.replay("--quotes", quotes, "--fix-log", str(packed)) == command_line.OK
     assert stranger.bytes() == written
     assert stranger.said.startswith(f"{packed}#logs/late.log:{len(LINES) - 49}: no FIX message")
     broken = stranger.write("broken.zip", packed.read_bytes()[:-30])
-    assert stranger.replay("--quotes", quotes, "--fix-log", str(broken)) == cli.FAILED
+    assert stranger.replay("--quotes", quotes, "--fix-log", str(broken)) == command_line.FAILED
     assert stranger.said == f"{broken}:1: damaged from here on: File is not a zip file\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_is_told(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([*args, "--executions", "/dev/full"]) == cli.USAGE
+    assert cli.main([*args, "--executions", "/dev/full"]) == command_line.USAGE
     assert capsys.readouterr().err == "/dev/full:1: cannot be written: No space left on device\n"
 
 
@@ -222,12 +223,12 @@ def test_whoever_reads_standard_output_may_stop(args: list[str]) -> None:
         assert replay.stderr is not None
         replay.stdout.close()
         assert b"Traceback" not in replay.stderr.read()
-    assert replay.returncode == cli.OK
+    assert replay.returncode == command_line.OK
 
 
 def test_files_that_hold_nothing_are_named(stranger: Stranger) -> None:
     quotes, reports = stranger.write("q.csv", "time,symbol,bid,ask\n"), stranger.write("r.jsonl", "")
-    assert stranger.replay("--quotes", f"csv:{quotes}", "--reports", str(reports)) == cli.OK
+    assert stranger.replay("--quotes", f"csv:{quotes}", "--reports", str(reports)) == command_line.OK
     assert f'"file": "{quotes}", "event": "no quotes in this file"' in stranger.said
     assert stranger.said.endswith("no reports: the files hold none\n")
     assert (stranger.summary["quotes_span"], stranger.summary["reports_span"]) == (None, None)
@@ -235,16 +236,16 @@ def test_files_that_hold_nothing_are_named(stranger: Stranger) -> None:
 
 def test_quotes_of_another_day_are_told(stranger: Stranger) -> None:
     late = [days.Row(r.time + 3 * 86_400 * days.NANO, r.symbol, r.bid, r.ask) for r in DAY.rows]
-    assert stranger.replay("--quotes", stranger.quotes(late), "--fix-log", stranger.log(LINES)) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(late), "--fix-log", stranger.log(LINES)) == command_line.OK
     assert "is one of them of another day, or counted in another unit than ns?" in stranger.said
     assert stranger.summary["quotes_span"][0].startswith("2024-03-11T14:30:00")
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", stranger.log(LINES)) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", stranger.log(LINES)) == command_line.OK
     assert stranger.said == ""
 
 
 def test_all_reports_that_are_not_there_are_named_before_any_is_read(stranger: Stranger) -> None:
     missing = ("--fix-log", "/no/1", stranger.log(LINES), "/no/2", "--reports", "/no/3")
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), *missing) == cli.USAGE
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), *missing) == command_line.USAGE
     assert [line[:6] for line in stranger.said.splitlines()] == ["/no/1:", "/no/2:", "/no/3:"]
 
 
@@ -266,7 +267,7 @@ def test_what_is_ended_midway_leaves_nothing_under_the_final_names(stranger: Str
         replay.wait(20)
         assert replay.stderr is not None
         assert b"Traceback" not in replay.stderr.read()
-    assert replay.returncode == (-number if number == signal.SIGKILL else cli.STOPPED)
+    assert replay.returncode == (-number if number == signal.SIGKILL else command_line.STOPPED)
     assert not done.exists()
     left = [p.name for p in stranger.folder.glob(".done.*")]
     assert len(left) == (number == signal.SIGKILL)
@@ -277,7 +278,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(stranger: Stranger, arg
     """A limit on the size of files does as a small disk does; the signal it sends is one Python ignores."""
     command = [sys.executable, "-c", _LIMITED, str(limit), *args, "--executions", str(stranger.folder / "e")]
     done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == cli.USAGE, done.stderr
+    assert done.returncode == command_line.USAGE, done.stderr
     assert done.stderr.startswith(f"{stranger.folder}/e:1: cannot be written: ".encode())
     assert not [p.name for p in stranger.folder.iterdir() if p.name.startswith((".e", "e"))]
 

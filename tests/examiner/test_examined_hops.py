@@ -8,7 +8,7 @@ import days
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 POLICY = """
 version = "examiner"
@@ -39,7 +39,7 @@ def replayed(stranger: Stranger, day: days.Day, tie: str = "before") -> list[dic
     """Findings that stand."""
     log, policy = stranger.log(days.fix(day.said)), str(stranger.write("policy.toml", POLICY))
     args = ["--quotes", stranger.quotes(day.rows), "--fix-log", log, "--ties", tie, "--policy", policy]
-    assert stranger.replay(*args) == cli.OK
+    assert stranger.replay(*args) == command_line.OK
     return [f for f in days.told(stranger.findings) if f["state"] != "withdrawn"]
 
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 STALE = 300 * days.NANO
 Tapes = tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]
@@ -112,7 +112,7 @@ def test_every_fill_has_the_quote_polars_gives_it(
     told, whole, parts = made(seed, rows, 1_000, symbols, instants, step)
     lines = stranger.write("r.jsonl", reports(told))
     quotes = written(stranger.folder, parts)
-    assert stranger.replay("--quotes", *quotes, "--reports", str(lines), "--ties", tie) == cli.OK
+    assert stranger.replay("--quotes", *quotes, "--reports", str(lines), "--ties", tie) == command_line.OK
     wanted = joined(told, whole, tie)
     got = {e["exec_id"]: (e["quote_at"], e["bid"], e["ask"], e["quote_state"]) for e in days.told(stranger.executions)}
     assert got == wanted

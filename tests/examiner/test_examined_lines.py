@@ -22,6 +22,7 @@ from monitor.feeds.json_lines import LONGEST, Garbled, Quote, believable, heard,
 from monitor.feeds.json_socket import Jsonl, watch
 from monitor.feeds.quote_table import Names
 from monitor.feeds.rejects import Complaints
+from monitor.process import command_line
 from monitor.wire.blocks import ABSENT
 
 NOW = days.OPEN
@@ -175,7 +176,7 @@ LOG = days.fix([days.Said(NOW + 5, "8", {11: "C", 17: "E", 55: "A", 54: "1", 150
     ids=str,
 )
 def test_odd_columns(stranger: Stranger, columns: dict[str, Any], unreadable: int, state: str) -> None:
-    assert stranger.replay("--quotes", parquet(stranger, **columns), "--fix-log", stranger.log(LOG)) == cli.OK
+    assert stranger.replay("--quotes", parquet(stranger, **columns), "--fix-log", stranger.log(LOG)) == command_line.OK
     assert sum(stranger.summary["unreadable_quotes"].values()) == unreadable
     assert stranger.summary["quote_states"] == {state: 1}
 
@@ -184,11 +185,11 @@ def test_two_columns_of_one_name(stranger: Stranger) -> None:
     path = stranger.folder / "q.parquet"
     arrays = [pa.array([NOW]), pa.array([NOW]), pa.array(["A"]), pa.array([1]), pa.array([2])]
     pq.write_table(pa.Table.from_arrays(arrays, names=["time", "time", "symbol", "bid", "ask"]), path)
-    assert stranger.replay("--quotes", f"parquet:{path}", "--fix-log", stranger.log(LOG)) == cli.USAGE
+    assert stranger.replay("--quotes", f"parquet:{path}", "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert stranger.said == f"{path}:1: has several columns called time\n"
     assert not list(Path(stranger.folder).glob("executions*"))
 
 
 def test_a_number_of_quotes_that_cannot_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["quotes", "jsonl:-", "--hold-rows", "0"]) == cli.USAGE
+    assert cli.main(["quotes", "jsonl:-", "--hold-rows", "0"]) == command_line.USAGE
     assert capsys.readouterr().err.startswith("--hold-rows 0:1: ")

@@ -10,7 +10,7 @@ import pytest
 from stranger import Stranger
 
 from fix_ingest.logs import order
-from monitor import cli
+from monitor.process import command_line
 
 TIES = ("before", "at-or-before")
 DAY = days.day(11, count=500, n_orders=40)
@@ -66,7 +66,7 @@ SHAPES: dict[str, Callable[[], list[str]]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_log_gives_what_arithmetic_gives(stranger: Stranger, shape: str, tie: str) -> None:
     log = stranger.log(SHAPES[shape]())
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", log, "--ties", tie) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", log, "--ties", tie) == command_line.OK
     assert stranger.wrong(TRUTH[tie]) == []
 
 
@@ -74,7 +74,7 @@ def test_logs_of_the_same_hours_may_come_in_any_order(stranger: Stranger) -> Non
     odd, even = stranger.log(LINES[::2], "odd.log"), stranger.log(LINES[1::2], "even.log")
     written = []
     for logs in ((odd, even), (even, odd)):
-        assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", *logs) == cli.OK
+        assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", *logs) == command_line.OK
         assert stranger.wrong(TRUTH["before"]) == []
         written.append(stranger.bytes())
     assert written[0] == written[1]
@@ -87,13 +87,13 @@ def test_times_of_any_precision(stranger: Stranger, digits: int, grid: int) -> N
     Random(2).shuffle(lines)  # noqa: S311 - any order will do
     for tie in TIES:
         quotes, log = stranger.quotes(day.rows), stranger.log(lines)
-        assert stranger.replay("--quotes", quotes, "--fix-log", log, "--ties", tie) == cli.OK
+        assert stranger.replay("--quotes", quotes, "--fix-log", log, "--ties", tie) == command_line.OK
         assert stranger.wrong(days.expected(day, tie)) == []
 
 
 def test_reports_without_copies_of_the_orders(stranger: Stranger) -> None:
     log = stranger.log(days.fix([s for s in DAY.said if s.kind == "8"]))
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", log) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", log) == command_line.OK
     wanted = {i: e | {"order_id": e["route_id"]} for i, e in TRUTH["before"].items()}
     assert stranger.wrong(wanted, but=("effective_spread", "price_improvement")) == []
 
@@ -101,7 +101,7 @@ def test_reports_without_copies_of_the_orders(stranger: Stranger) -> None:
 def test_orders_of_one_level(stranger: Stranger) -> None:
     day = days.day(12, count=800, n_orders=60, levels=1)
     log = stranger.log(days.fix(day.said))
-    assert stranger.replay("--quotes", stranger.quotes(day.rows), "--fix-log", log) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(day.rows), "--fix-log", log) == command_line.OK
     assert stranger.wrong(days.expected(day, "before")) == []
 
 

@@ -8,7 +8,7 @@ import days
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 QUOTES = [
     days.Row(days.OPEN + i * days.NANO, s, 100 * days.NANO, 101 * days.NANO)
@@ -38,7 +38,9 @@ def said(kind: str, second: float, tags: dict[int, str | None]) -> str:
 
 def only(stranger: Stranger, *lines: str) -> dict[str, Any]:
     """The one execution of a log."""
-    assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", stranger.log(list(lines))) == cli.OK
+    assert (
+        stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", stranger.log(list(lines))) == command_line.OK
+    )
     (execution,) = days.told(stranger.executions)
     return execution
 
@@ -62,7 +64,7 @@ def test_a_suffix_is_not_told_twice(stranger: Stranger, suffix: dict[int, str | 
 )
 def test_a_message_that_cannot_be_used_is_told_with_its_place(stranger: Stranger, bad: dict[int, str | None]) -> None:
     log = stranger.log([said("8", 5, FILL), said("8", 6, FILL | {17: "E2"} | bad)])
-    assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", log) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", log) == command_line.OK
     assert stranger.summary["garbled"] == 1
     assert stranger.said.startswith(f"{log}:2: ")
     assert [e["exec_id"] for e in days.told(stranger.executions)] == ["E1"]
@@ -73,6 +75,6 @@ def test_ids_that_come_again_on_another_day_are_other_orders(stranger: Stranger,
     """Also where a message has no LeavesQty, as in FIX 4.0."""
     day = 86_400
     log = stranger.log([said("8", 5, FILL | left), said("8", 5 + day, FILL | left | {31: "100.7"})])
-    assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", log) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", log) == command_line.OK
     assert [e["price"] for e in days.told(stranger.executions)] == [100_500_000_000, 100_700_000_000]
     assert stranger.summary["duplicates"] == 0

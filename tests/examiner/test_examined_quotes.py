@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 HEAD = "time,symbol,bid,ask\n"
 ABSENT = ("0", "", "NaN", "null", "-1", "0.0000", "None")
@@ -97,7 +97,9 @@ def check(stranger: Stranger, *notations: str) -> tuple[bytes, bytes]:
     written = []
     for tie in ("before", "at-or-before"):
         log = stranger.log(days.fix(day().said))
-        assert stranger.replay("--quotes", *notations, "--fix-log", log, "--ties", tie) == cli.OK, stranger.said
+        assert stranger.replay("--quotes", *notations, "--fix-log", log, "--ties", tie) == command_line.OK, (
+            stranger.said
+        )
         assert stranger.wrong(days.expected(day(), tie)) == []
         written.append(stranger.bytes())
     return written[0]

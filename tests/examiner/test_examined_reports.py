@@ -10,7 +10,7 @@ import days
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 DAY = days.day(1, count=500, n_orders=50)
 KINDS = {
@@ -67,7 +67,7 @@ def test_lines_in_any_order_twice_with_blanks_ticks_and_sessions(stranger: Stran
         for text in ("\n".join(lines), "\ufeff" + "\n".join(mixed)):
             reports = stranger.write("reports.jsonl", text)
             quotes = stranger.quotes(DAY.rows)
-            assert stranger.replay("--quotes", quotes, "--reports", str(reports), "--ties", tie) == cli.OK
+            assert stranger.replay("--quotes", quotes, "--reports", str(reports), "--ties", tie) == command_line.OK
             assert stranger.wrong(days.expected(DAY, tie)) == []
             assert stranger.summary["unreadable_reports"] == 0
             written.append(stranger.bytes())
@@ -100,7 +100,7 @@ def test_lines_in_any_order_twice_with_blanks_ticks_and_sessions(stranger: Stran
 )
 def test_a_line_that_makes_no_sense_is_told_with_its_place(stranger: Stranger, bad: dict[str, Any]) -> None:
     reports = stranger.write("r.jsonl", f"{json.dumps(FILL)}\n{json.dumps(FILL | {'n': 2, 'exec_id': 'E2'} | bad)}\n")
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == command_line.OK
     assert stranger.said.startswith(f"{reports}:2: ")
     assert [e["exec_id"] for e in days.told(stranger.executions)] == ["E"]
 
@@ -108,6 +108,6 @@ def test_a_line_that_makes_no_sense_is_told_with_its_place(stranger: Stranger, b
 def test_bytes_that_are_no_text_are_told_with_their_place(stranger: Stranger) -> None:
     good = json.dumps(FILL).encode()
     reports = stranger.write("r.jsonl", good.replace(b"S1", b"S\xff") + b"\n" + good + b"\n")
-    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == cli.OK
+    assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == command_line.OK
     assert stranger.said.startswith(f"{reports}:1: ")
     assert [e["exec_id"] for e in days.told(stranger.executions)] == ["E"]

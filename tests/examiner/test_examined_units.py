@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from stranger import Stranger
 
-from monitor import cli
+from monitor.process import command_line
 
 SECOND = 10**9
 ROWS = [days.Row(days.OPEN + i * SECOND, "IBM", (100 + i) * SECOND, (101 + i) * SECOND) for i in range(60)]
@@ -39,22 +39,24 @@ def parquet(stranger: Stranger, times: list[Any]) -> str:
 def test_a_count_that_is_not_ns_is_refused_until_its_unit_is_named(stranger: Stranger, unit: str, write: Any) -> None:
     scale, name = UNITS[unit]
     notation = write(stranger, [r.time // scale for r in ROWS])
-    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == cli.USAGE
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     line = 2 if notation.startswith("csv") else 1
     assert stranger.said.startswith(f"{notation.partition(':')[2]}:{line}: time {ROWS[0].time // scale} would be a day")
     assert f"looks like {name}: add ?time_unit={unit} after the path" in stranger.said
-    assert stranger.replay("--quotes", f"{notation}?time_unit={unit}", "--fix-log", stranger.log(LOG)) == cli.OK
+    assert (
+        stranger.replay("--quotes", f"{notation}?time_unit={unit}", "--fix-log", stranger.log(LOG)) == command_line.OK
+    )
     (execution,) = days.told(stranger.executions)
     assert (execution["quote_at"], execution["bid"]) == (ROWS[5].time, ROWS[5].bid)
-    assert stranger.replay("--quotes", f"{notation}?time_unit=ns", "--fix-log", stranger.log(LOG)) == cli.OK
+    assert stranger.replay("--quotes", f"{notation}?time_unit=ns", "--fix-log", stranger.log(LOG)) == command_line.OK
     assert stranger.summary["quote_states"] == {"stale": 1}
 
 
 def test_a_count_without_a_header(stranger: Stranger) -> None:
     notation = csv(stranger, [r.time // 1000 for r in ROWS], "")
-    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == cli.USAGE
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert "q.csv:1: time " in stranger.said
-    assert stranger.replay("--quotes", f"{notation}?time_unit=us", "--fix-log", stranger.log(LOG)) == cli.OK
+    assert stranger.replay("--quotes", f"{notation}?time_unit=us", "--fix-log", stranger.log(LOG)) == command_line.OK
     assert stranger.summary["quote_states"] == {"ok": 1}
 
 
@@ -63,7 +65,9 @@ def test_a_count_without_a_header(stranger: Stranger) -> None:
 def test_a_count_with_decimals_is_read_exactly(stranger: Stranger, unit: str, digits: int, header: str) -> None:
     times = [Decimal(r.time + 3).scaleb(-digits) for r in ROWS]
     notation = csv(stranger, times, header)
-    assert stranger.replay("--quotes", f"{notation}?time_unit={unit}", "--fix-log", stranger.log(LOG)) == cli.OK
+    assert (
+        stranger.replay("--quotes", f"{notation}?time_unit={unit}", "--fix-log", stranger.log(LOG)) == command_line.OK
+    )
     assert days.told(stranger.executions)[0]["quote_at"] == ROWS[4].time + 3
 
 
@@ -79,15 +83,15 @@ def test_a_count_with_decimals_is_read_exactly(stranger: Stranger, unit: str, di
 )
 def test_seconds_of_other_kinds_in_parquet(stranger: Stranger, times: Any) -> None:
     notation = parquet(stranger, times)
-    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == cli.USAGE
-    assert stranger.replay("--quotes", f"{notation}?time_unit=s", "--fix-log", stranger.log(LOG)) == cli.OK
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
+    assert stranger.replay("--quotes", f"{notation}?time_unit=s", "--fix-log", stranger.log(LOG)) == command_line.OK
     assert days.told(stranger.executions)[0]["quote_at"] == ROWS[5].time
 
 
 def test_iso_times_stay_what_they_are_beside_a_unit(stranger: Stranger) -> None:
     times = [days.iso(r.time) if i % 2 else str(r.time // 10**6) for i, r in enumerate(ROWS)]
     notation = f"{csv(stranger, times)}?time_unit=ms"
-    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == cli.OK
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.OK
     assert stranger.summary["unreadable_quotes"] == {}
     assert days.told(stranger.executions)[0]["quote_at"] == ROWS[5].time
 
@@ -95,7 +99,7 @@ def test_iso_times_stay_what_they_are_beside_a_unit(stranger: Stranger) -> None:
 @pytest.mark.parametrize("form", ["%Y%m%d%H%M%S", "%Y%m%d%H%M%S123"])
 def test_a_date_written_as_one_number_is_refused(stranger: Stranger, form: str) -> None:
     times = [datetime.fromtimestamp(r.time // SECOND, UTC).strftime(form) for r in ROWS]
-    assert stranger.replay("--quotes", csv(stranger, times), "--fix-log", stranger.log(LOG)) == cli.USAGE
+    assert stranger.replay("--quotes", csv(stranger, times), "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert "is a date and a time in one number: write ISO 8601" in stranger.said
 
 
@@ -103,12 +107,12 @@ def test_a_date_written_as_one_number_is_refused(stranger: Stranger, form: str) 
 def test_made_up_times_near_1970_are_ns(stranger: Stranger, first: int) -> None:
     quotes = stranger.quotes([days.Row(first + i, "IBM", SECOND, 2 * SECOND) for i in range(10)])
     reports = stranger.write("r.jsonl", '{"kind":"tick","source":"s","n":1,"at":1,"seen":1}\n')
-    assert stranger.replay("--quotes", quotes, "--reports", str(reports)) == cli.OK
+    assert stranger.replay("--quotes", quotes, "--reports", str(reports)) == command_line.OK
     assert stranger.summary["quotes"] == 10
 
 
 def test_a_unit_that_is_none(stranger: Stranger, tmp_path: Path) -> None:
     notation = f"{csv(stranger, [r.time for r in ROWS])}?time_unit=minutes&bdi=b&bid="
-    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == cli.USAGE
+    assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert "time_unit=minutes: is one of s, ms, us, ns" in stranger.said
     assert "bdi, bid: write OURS=THEIRS" in stranger.said

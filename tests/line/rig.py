@@ -11,9 +11,10 @@ from pathlib import Path
 from msgspec import structs
 from waiting import free_port
 
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.kafka import readback, topics
 from monitor.process import supervisor
+from monitor.run.line import line as line_of
 from monitor.process.child import Child
 from monitor.wire import codec, events
 
@@ -125,9 +126,9 @@ def rig(
     )
     path = directory / "sorwatch.toml"
     path.write_text(text, "utf-8")
-    config = settings.load(str(path))
+    config = load.load(str(path))
     assert topics.ensure(config.kafka) == []
-    line = [c for c in supervisor.line(str(path), quotes[0], directory / "logs") if c.name not in without]
+    line = [c for c in line_of(str(path), quotes[0], directory / "logs") if c.name not in without]
     children = [_with_words(c, quotes[1:]) if c.name == "quotes" else c for c in line]
     started = Rig(directory / "logs", config, children)
     try:

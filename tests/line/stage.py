@@ -15,7 +15,7 @@ from typing import Any
 
 from waiting import free_port, until
 
-from monitor.config import settings
+from monitor.config import load
 from monitor.demo.dropcopy import sending_time
 from monitor.demo.receiver import Receiver
 from monitor.kafka import readback
@@ -85,7 +85,7 @@ class Stage:
         )
         self.config = directory / "sorwatch.toml"
         self.config.write_text(text)
-        self.settings = settings.parse(text, "sorwatch.toml")
+        self.settings = load.parse(text, "sorwatch.toml")
         self.process: subprocess.Popen[bytes] | None = None
         self._feed: socket.socket | None = None
         self._peers: list[Peer] = []

@@ -12,10 +12,10 @@ import pytest
 from kafka import KafkaConsumer
 from waiting import free_port, until
 
-from monitor import cli
 from monitor.demo import command
 from monitor.demo import stage as setup
 from monitor.kafka.embedded.broker import Broker
+from monitor.process import command_line
 from monitor.process.leash import leashed
 
 pytestmark = pytest.mark.line
@@ -39,11 +39,11 @@ def test_stopped_by_ctrl_c_it_says_what_it_found_and_leaves_nothing_behind(broke
             log = state / "logs" / "alert.log"
             until(lambda: "told" in log.read_text(), 60, err.read_text)
             process.send_signal(signal.SIGINT)
-            assert process.wait(100) == cli.OK, err.read_text()
+            assert process.wait(100) == command_line.OK, err.read_text()
         finally:
             process.kill()
             process.wait()
-    assert second.returncode == cli.USAGE
+    assert second.returncode == command_line.USAGE
     assert "another demo is running there" in second.stderr
     (line,) = out.read_text().splitlines()
     outcome = json.loads(line)
@@ -58,7 +58,7 @@ def test_stopped_by_ctrl_c_it_says_what_it_found_and_leaves_nothing_behind(broke
 def test_a_named_broker_that_is_away_is_named(tmp_path: Path) -> None:
     server = f"127.0.0.1:{free_port()}"
     done = demo_once("--kafka", server, "--state", str(tmp_path / "state"))
-    assert done.returncode == cli.UNAVAILABLE
+    assert done.returncode == command_line.UNAVAILABLE
     assert server in done.stderr.splitlines()[-1]
     assert done.stdout == ""
 
@@ -66,7 +66,7 @@ def test_a_named_broker_that_is_away_is_named(tmp_path: Path) -> None:
 def test_it_empties_only_what_it_has_made(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("dear to somebody")
     done = demo_once("--state", str(tmp_path), "--seconds", "1")
-    assert done.returncode == cli.USAGE
+    assert done.returncode == command_line.USAGE
     assert (tmp_path / "thesis.txt").exists()
     (tmp_path / "thesis.txt").unlink()
     (tmp_path / command.MARKER).touch()
@@ -78,7 +78,7 @@ def test_it_empties_only_what_it_has_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("--seconds", "0"), ("--orders", "-1"), ("--kafka", "nowhere")])
 def test_options_that_make_no_sense_are_refused(words: tuple[str, str]) -> None:
     done = demo_once(*words)
-    assert done.returncode == cli.USAGE
+    assert done.returncode == command_line.USAGE
     assert words[0] in done.stderr
 
 

@@ -18,6 +18,7 @@ from monitor.demo.dropcopy import DropCopySource
 from monitor.demo.fix_text import price_text
 from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.kafka.embedded.broker import Broker
+from monitor.process import command_line
 from monitor.wire import events
 from monitor.wire.blocks import ABSENT
 from tests.line.rig import Rig, rig
@@ -80,7 +81,7 @@ def replayed(directory: Path, day: list[Message]) -> tuple[dict[str, Any], dict[
     log, found, scored = directory / "day.fix", directory / "findings", directory / "executions"
     write_log(log, day)
     words = ["replay", "--quotes", f"csv:{directory / 'quotes.csv'}", "--fix-log", str(log)]
-    assert cli.main([*words, "--findings", str(found), "--executions", str(scored)]) == cli.OK
+    assert cli.main([*words, "--findings", str(found), "--executions", str(scored)]) == command_line.OK
     findings = [msgspec.json.decode(line, type=events.Finding) for line in found.read_bytes().splitlines()]
     executions = [msgspec.json.decode(line, type=events.Execution) for line in scored.read_bytes().splitlines()]
     return {f.id: said(f) for f in findings}, {e.exec_id: said(e) for e in executions}

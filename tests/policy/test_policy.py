@@ -9,8 +9,9 @@ import pytest
 
 from monitor.cli import OK, USAGE, main
 from monitor.config.toml import Mistaken
-from monitor.engine.policy import Policy, parse
+from monitor.engine.policy import Policy
 from monitor.policy import file as policy_file
+from monitor.policy.parse import parse
 from rules import RULES, poor_fill, slow_order, unexpected_venue
 
 BAD = Path(__file__).parent / "bad"
@@ -57,7 +58,7 @@ def ack_limit(p: Policy, at: str = "2026-06-01", **scope: str) -> float:
 
 
 def test_shipped_policy_is_right_and_complete() -> None:
-    shipped = policy_file.load(None)
+    shipped = policy_file.load(None, RULES)
     for rule in RULES:
         limits, authority = shipped.limits(rule.name, "market", "XNYS", None, "IBM", ns("2013-10-07"))
         assert isinstance(limits, rule.limits)
@@ -66,7 +67,7 @@ def test_shipped_policy_is_right_and_complete() -> None:
 
 
 def test_shipped_policy_says_what_the_rules_would_say_by_themselves() -> None:
-    shipped = policy_file.load(None)
+    shipped = policy_file.load(None, RULES)
     for rule in RULES:
         assert shipped.limits(rule.name, None, None, None, "IBM", ns("2026-01-01"))[0] == rule.limits()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from monitor.engine.policy import Entry, File, Override, parse
+from monitor.engine.policy import Entry, File, Override
+from monitor.policy.parse import parse
 from rules import RULES
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "policy.md"

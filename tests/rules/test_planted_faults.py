@@ -14,9 +14,9 @@ from monitor.demo import router
 from monitor.demo.fix_text import fix_time
 from monitor.demo.stage import VENUES_DECLARED, VENUES_STRANGE
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.engine.policy import parse
 from monitor.feeds.quote_table import Table
 from monitor.feeds.synthetic_market import SyntheticMarket
+from monitor.policy.parse import parse
 from monitor.wire.blocks import Block
 from monitor.wire.events import Finding, Tick
 from rules import RULES

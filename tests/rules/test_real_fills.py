@@ -67,7 +67,7 @@ def reports(day: str) -> list[ReportLine]:
 
 
 def judged(day: Day, events: list[ReportLine]) -> list[Finding]:
-    engine = Engine(file.load(None), RULES, EngineConfig())
+    engine = Engine(file.load(None, RULES), RULES, EngineConfig())
     for n, block in enumerate(day.blocks):
         engine.block(block, n)
     for event in events:

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.engine import tape
 from monitor.engine.examples import CLOCKS, policy_of, shown
-from monitor.engine.policy import parse
+from monitor.policy.parse import parse
 from monitor.wire.events import Finding
 from rules import unexpected_venue
 from rules.unexpected_venue import Limits, place

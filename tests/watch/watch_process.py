@@ -8,11 +8,11 @@ import sys
 import uvloop
 import watch_clerk
 
-from monitor.config import settings
+from monitor.config import load
 from monitor.process import logs
 from monitor.worker import faust_app
 
 if __name__ == "__main__":
     logs.configure("watch")
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    sys.exit(asyncio.run(faust_app.serve(settings.load(sys.argv[1]), watch_clerk.make)))
+    sys.exit(asyncio.run(faust_app.serve(load.load(sys.argv[1]), watch_clerk.make)))

@@ -23,10 +23,10 @@ from typing import IO
 
 import structlog
 
-from monitor import cli
-from monitor.config import settings
+from monitor.config import load, settings
 from monitor.kafka.embedded import jars, java, properties
 from monitor.kafka.embedded.properties import HOST
+from monitor.process import command_line
 from monitor.process.leash import leashed
 from monitor.process.lockfile import held
 
@@ -218,13 +218,13 @@ class _PortTaken(BrokerFailed):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``sorwatch kafka``."""
-    cli.add_config(parser)
+    command_line.add_config(parser)
     parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default: kafka.embedded_port)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the broker in the foreground until it is told to stop."""
-    chosen = settings.load(args.config)
+    chosen = load.load(args.config)
     port = chosen.kafka.embedded_port if args.port is None else args.port
     broker = Broker(chosen.directory("kafka").resolve(), port, mirror=chosen.kafka.mirror)
     return serve(broker)
@@ -239,15 +239,15 @@ def serve(broker: Broker) -> int:
             broker.start()
         except (BrokerFailed, jars.JarsUnavailable, java.NoJava) as error:
             sys.stderr.write(f"{error}\n")
-            return cli.UNAVAILABLE
+            return command_line.UNAVAILABLE
         sys.stdout.write(f"Apache Kafka listens on {broker.bootstrap}; data and log in {broker.directory}\n")
         sys.stdout.flush()
         while not stop.wait(0.2):
             if not broker.running:
                 sys.stderr.write(f"Kafka ended by itself; see {broker.log_file}\n")
-                return cli.FAILED
+                return command_line.FAILED
         broker.stop()
-    return cli.OK
+    return command_line.OK
 
 
 def _free_port() -> int:

@@ -1,1 +1,0 @@
-"""A labelled, synthetic market and router for the demo, the benches and the tests."""
