@@ -11,6 +11,7 @@ import pytest
 
 from monitor.config import settings
 from monitor.kafka.embedded.broker import Broker
+from tests import SHARED
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # how long an example takes says nothing
 hypothesis.settings.load_profile("any machine")
@@ -55,7 +56,7 @@ def new_prefix() -> Callable[[], str]:
 @pytest.fixture
 def lean() -> Path:
     """Real quotes and trades outside the repository; skips the test where they are absent."""
-    path = Path(__file__).parents[2] / "shared" / "data" / "quotes-lean-algoseek"
+    path = SHARED / "data" / "quotes-lean-algoseek"
     if not path.exists():
         pytest.skip(f"real input is not on this machine: {path}")
     return path

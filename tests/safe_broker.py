@@ -5,10 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from waiting import free_port
-
 from monitor.kafka.embedded import java
 from monitor.kafka.embedded.broker import HOST, Broker
+from tests.waiting import free_port
 
 USER, PASSWORD = "desk", "kafka-marker-5153"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 PACKAGES = ("monitor", "fix_ingest", "rules", "alerts")
 
 OWNERS = {

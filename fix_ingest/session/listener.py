@@ -21,9 +21,9 @@ from prometheus_client.registry import Collector
 from fix_ingest.journal import Journal, JournalInUse
 from fix_ingest.session.quickfix_engine import Engine
 from fix_ingest.session.session import Link
-from monitor.cli import OK, UNAVAILABLE, USAGE, add_config
 from monitor.config.load import load, secret
 from monitor.config.settings import Settings
+from monitor.process.command_line import OK, UNAVAILABLE, USAGE, add_config
 from monitor.process.health_server import Health, Probe
 
 log = structlog.get_logger()

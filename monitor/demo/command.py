@@ -28,6 +28,8 @@ from monitor.kafka.embedded import jars
 from monitor.process import child, command_line, supervisor
 from monitor.process.lockfile import held
 from monitor.process.signals import stopping
+from monitor.run.line import NoTopics, embedded, wait_for_topics
+from monitor.run.line import line as line_of
 
 log = structlog.get_logger()
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kafka import KafkaProducer
-from waiting import until
 
 from monitor.config import settings
 from monitor.demo.receiver import Receiver
 from monitor.wire import codec
+from tests.waiting import until
 
 
 class Speaker:

@@ -16,10 +16,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from alert_process import Alerting, Speaker
-from alert_samples import S, execution, finding, health
 from prometheus_client.parser import text_string_to_metric_families
-from waiting import until
 
 from alerts.consumer import Inlet
 from alerts.incidents import entry_of
@@ -28,6 +25,9 @@ from monitor.config import settings
 from monitor.demo.receiver import Receiver
 from monitor.kafka import topics
 from monitor.kafka.embedded.broker import Broker
+from tests.alerts.alert_process import Alerting, Speaker
+from tests.alerts.alert_samples import S, execution, finding, health
+from tests.waiting import until
 
 pytestmark = pytest.mark.line
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alert_samples import finding, gathered_one
 from structlog.testing import capture_logs
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
@@ -19,6 +18,7 @@ from alerts.notify import Reason
 from alerts.render import message
 from monitor.config.settings import Mail, Slack
 from monitor.demo.receiver import TOKEN, Receiver
+from tests.alerts.alert_samples import finding, gathered_one
 
 MESSAGE = message(gathered_one([finding()]), finding(), None, Reason.FIRST, "https://desk.example")
 

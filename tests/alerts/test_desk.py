@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from alert_samples import MS, NANO, T0, S, execution, finding, health, steps
 from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.channels.slack import Webhook
@@ -35,6 +34,7 @@ from monitor.engine.engine import Engine, EngineConfig
 from monitor.policy import file
 from monitor.wire import codec
 from rules import RULES
+from tests.alerts.alert_samples import MS, NANO, T0, S, execution, finding, health, steps
 
 HOSTILE = "</script><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\u202e"
 NOTE = RuleNote(title="Slow order", runbook="1. Which hop?", blind_to="halts")

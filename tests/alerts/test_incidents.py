@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from alert_samples import MS, T0, S, finding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.incidents import Change, Incident, Incidents, Pace, State
 from monitor.wire.events import Finding
+from tests.alerts.alert_samples import MS, T0, S, finding
 
 PACE = Pace(growing_ns=300 * S, close_ns=900 * S)
 NOW = T0 + 10 * S

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from alert_samples import T0, S, finding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.incidents import Incident, Incidents, Pace, State
 from alerts.notify import Reason, Timing, Told, decide, told
+from tests.alerts.alert_samples import T0, S, finding
 
 TIMING = Timing(gather_ns=2 * S, again_ns=300 * S)
 PACE = Pace(growing_ns=300 * S, close_ns=900 * S)

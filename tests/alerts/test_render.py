@@ -5,11 +5,11 @@ import re
 from decimal import Decimal
 
 import pytest
-from alert_samples import MS, T0, S, finding, gathered_one
 
 from alerts import formats
 from alerts.notify import Reason
 from alerts.render import RuleNote, message
+from tests.alerts.alert_samples import MS, T0, S, finding, gathered_one
 
 NOTE = RuleNote(title="Slow order", runbook="1. Which hop?\n2. One venue or all?", blind_to="halts")
 HOSTILE = "<!channel> <http://evil|click> & *bold*\r\nBcc: everybody@evil"

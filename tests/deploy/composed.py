@@ -27,8 +27,8 @@ from monitor.demo import router
 from monitor.demo.dropcopy import DropCopySource
 from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.kafka.embedded.broker import Broker
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 LINE = ("listen", "publish", "quotes", "watch", "alert")
 PROBES = {"listen": 9401, "publish": 9402, "quotes": 9403, "watch": 9404, "alert": 9405}
 

@@ -17,8 +17,8 @@ import yaml
 
 from monitor import cli
 from monitor.config import load
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
 PROMETHEUS = ROOT / "deploy" / "prometheus"

@@ -13,7 +13,7 @@ from monitor.engine.snapshot import UnreadableSnapshot
 from monitor.wire.blocks import Block
 from monitor.wire.events import Acked, Ended, Filled, Gap, Received, ReportLine, Routed, SessionDown, Tick
 from rules import RULES
-from tests.engine.worlds import DAY, MS, POLICY, Row, block
+from tests.engine.generated_days import DAY, MS, POLICY, Row, block
 
 CONFIG = EngineConfig(patience_ns=100 * MS, silence_ns=1000 * MS)
 SHARES = Decimal(100)

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from waiting import free_port
-
 from monitor.config import settings
 from monitor.kafka import readback
 from monitor.process.leash import leashed
 from monitor.wire.blocks import Block, decode
+from tests.waiting import free_port
 
 
 class Player:

@@ -17,9 +17,10 @@ from monitor.config.toml import Mistaken
 from monitor.feeds.notation import column_map, read_blocks
 from monitor.feeds.rejects import Complaints
 from monitor.wire.blocks import ABSENT, Block
+from tests import SHARED
 
 HEADER = "time,symbol,bid,ask,bid_size,ask_size\n"
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = SHARED / "data"
 
 
 def read(notation: str, complaints: Complaints | None = None, **columns: str) -> list[tuple[object, ...]]:

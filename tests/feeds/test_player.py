@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from player import Player, as_content, quotes
-from waiting import free_port, until
 
 from monitor.config import settings
 from monitor.feeds.notation import read_blocks
@@ -18,6 +16,8 @@ from monitor.kafka import readback, topics
 from monitor.kafka.embedded.broker import Broker
 from monitor.wire.blocks import Block
 from monitor.wire.codec import partition_of
+from tests.feeds.player import Player, as_content, quotes
+from tests.waiting import free_port, until
 
 pytestmark = pytest.mark.line
 

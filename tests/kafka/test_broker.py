@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from waiting import until
 
 from monitor.config import settings
 from monitor.kafka import topics
 from monitor.kafka.embedded import jars
 from monitor.kafka.embedded.broker import Broker, BrokerFailed
+from tests.waiting import until
 
 pytestmark = pytest.mark.line
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
-from safe_broker import PASSWORD, SafeBroker, certificate
-from waiting import free_port, until
 
 from monitor.config import settings
 from monitor.config.toml import Mistaken
@@ -19,6 +17,8 @@ from monitor.kafka.connection import aiokafka_config
 from monitor.kafka.embedded.broker import Broker
 from monitor.kafka.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
 from monitor.wire import codec
+from tests.safe_broker import PASSWORD, SafeBroker, certificate
+from tests.waiting import free_port, until
 
 pytestmark = pytest.mark.line
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from waiting import free_port, until
 
 from monitor.config import settings
 from monitor.kafka import readback, topics
 from monitor.kafka.embedded.broker import Broker
+from tests.waiting import free_port, until
 
 pytestmark = pytest.mark.line
 

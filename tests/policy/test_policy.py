@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli import OK, USAGE, main
+from monitor.cli import main
 from monitor.config.toml import Mistaken
 from monitor.engine.policy import Policy
 from monitor.policy import file as policy_file
 from monitor.policy.parse import parse
+from monitor.process.command_line import OK, USAGE
 from rules import RULES, poor_fill, slow_order, unexpected_venue
 
 BAD = Path(__file__).parent / "bad"

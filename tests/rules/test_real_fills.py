@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from lean_tape import TRADE, lines
 
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
@@ -17,8 +15,10 @@ from monitor.feeds.notation import read_blocks
 from monitor.policy import file
 from monitor.wire.events import Filled, Finding, Received, ReportLine
 from rules import RULES
+from tests import SHARED
+from tests.lean_tape import TRADE, lines
 
-DATA = Path(__file__).parents[3] / "shared/data/quotes-lean-algoseek/ibm"
+DATA = SHARED / "data/quotes-lean-algoseek/ibm"
 SPAN = 50_100_000
 """Budgets of the shipped policy: 50 ms of any clock, 0.1 ms of the quotes'."""
 MOST = 1500

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from monitor.config.toml import Mistaken
 from monitor.venues.shipped import official, shipped
 from monitor.venues.table import Venues
+from tests import SHARED
 
 NOW = 1_793_716_200_000_000_000  # 2026-11-03
 IN_2013 = 1_381_190_400_000_000_000  # 2013-10-08
 
 
 def shared(folder: str) -> Path:
-    path = Path(__file__).parents[3] / "shared" / "data" / folder
+    path = SHARED / "data" / folder
     if not path.exists():
         pytest.skip(f"real input is not on this machine: {path}")
     return path

@@ -1,0 +1,253 @@
+"""Notices on their way: tried until delivered, in their order, every attempt on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from alerts.channels import Delivered, Outcome, Refused, Retry
+from alerts.delivery import Courier, backoff_ns
+from alerts.incidents import Pace
+from alerts.notify import Timing
+from alerts.outbox import Outbox, Standing
+from alerts.render import Message
+from alerts.service import Office, Received
+from alerts.store import Ledger, WrongLedger
+from monitor.wire import codec
+from tests.alerts.alert_samples import T0, S, execution, finding, health
+
+TIMING = Timing(gather_ns=0, again_ns=S)
+PACE = Pace(growing_ns=S, close_ns=1000 * S)
+
+
+class Clock:
+    """Moves on by a minute each time it is asked, so that no backoff is waited for."""
+
+    def __init__(self) -> None:
+        self.at = T0
+
+    def __call__(self) -> int:
+        self.at += 60 * S
+        return self.at
+
+
+class Recorder:
+    """A channel that answers as it is told and keeps what it was given."""
+
+    name = "recorder"
+
+    def __init__(self, *answers: Outcome) -> None:
+        self.answers = list(answers)
+        self.given: list[tuple[str, str, str | None]] = []
+
+    async def deliver(self, key: str, message: Message, thread: str | None) -> Outcome:
+        self.given.append((key, message.subject, thread))
+        return self.answers.pop(0) if self.answers else Delivered(thread="t1")
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger(tmp_path)
+    yield made
+    made.close()
+
+
+def office_of(ledger: Ledger) -> Office:
+    return Office(ledger, Outbox(ledger), {}, TIMING, PACE, ("recorder",), None)
+
+
+def said(office: Office, *findings: object, offset: int = 0) -> None:
+    value = codec.encode_lines(findings)  # type: ignore[arg-type]  # any fields of it
+    office.take([Received(topic="findings", part=0, offset=offset, value=value)], T0)
+
+
+async def carried(office: Office, channel: Recorder, done: Callable[[], bool]) -> Courier:
+    courier = Courier(channel, office.ledger, office.outbox, Clock(), office.count_attempt)
+    task = asyncio.create_task(courier.run())
+    async with asyncio.timeout(20):
+        while not done():  # noqa: ASYNC110 - what is waited for is on record, not in an event
+            await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return courier
+
+
+def states(office: Office) -> list[Standing]:
+    return [n.state for n in reversed(office.outbox.newest(100))]
+
+
+async def test_put_off_until_delivered_with_every_attempt_on_record(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding())
+    office.tell(T0)
+    channel = Recorder(Retry(why="busy"), Retry(why="busy", after_s=5))
+    await carried(office, channel, lambda: states(office) == [Standing.DELIVERED])
+    (notice,) = office.outbox.newest(10)
+    assert [(a.outcome, a.detail) for a in office.outbox.attempts(notice.key)] == [
+        ("put off", "busy"),
+        ("put off", "busy"),
+        ("delivered", ""),
+    ]
+    assert len({key for key, _, _ in channel.given}) == 1
+    assert office.totals[("sorwatch_notice_attempts", (("channel", "recorder"), ("outcome", "put off")))] == 2
+
+
+async def test_notices_of_one_incident_keep_their_order_and_share_a_thread(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding("A"))
+    office.tell(T0)
+    said(office, finding("A", revision=1, state="withdrawn"), offset=1)
+    office.tell(T0 + 5 * S)
+    channel = Recorder(Retry(why="busy"))
+    await carried(office, channel, lambda: states(office) == [Standing.DELIVERED] * 2)
+    assert [thread for _, _, thread in channel.given] == [None, None, "t1"]
+    assert ["Withdrawn" in subject for _, subject, _ in channel.given] == [False, False, True]
+
+
+async def test_refused_is_kept_and_tried_again_at_the_next_start(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding())
+    office.tell(T0)
+    courier = await carried(
+        office, Recorder(Refused(why="no such channel")), lambda: states(office) == [Standing.REFUSED]
+    )
+    assert courier.trouble == "no such channel"
+    with ledger.transaction():
+        assert office.outbox.resume(T0) == 0
+    await carried(office, Recorder(), lambda: states(office) == [Standing.DELIVERED])
+
+
+async def test_an_attempt_that_was_cut_off_is_made_again_and_says_so(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding())
+    office.tell(T0)
+    (notice,) = office.outbox.newest(10)
+    with ledger.transaction():
+        office.outbox.begin(notice.key, T0)
+    with ledger.transaction():
+        assert office.outbox.resume(T0 + S) == 1
+    await carried(office, Recorder(), lambda: states(office) == [Standing.DELIVERED])
+    assert [a.outcome for a in office.outbox.attempts(notice.key)] == ["interrupted", "delivered"]
+
+
+async def test_a_channel_that_fails_unexpectedly_loses_nothing(ledger: Ledger) -> None:
+    class Broken(Recorder):
+        async def deliver(self, key: str, message: Message, thread: str | None) -> Outcome:
+            if not self.given:
+                self.given.append((key, "", None))
+                raise ValueError("a fault of ours")
+            return await super().deliver(key, message, thread)
+
+    office = office_of(ledger)
+    said(office, finding())
+    office.tell(T0)
+    await carried(office, Broken(), lambda: states(office) == [Standing.DELIVERED])
+
+
+def test_a_restart_tells_nothing_again(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, *(finding(f"O{i}", venue=f"X00{i}") for i in range(5)))
+    assert office.tell(T0) == 5
+    again = office_of(ledger)
+    said(again, *(finding(f"O{i}", venue=f"X00{i}") for i in range(5)))
+    assert again.tell(T0 + 10 * S) == 0
+    assert again.all_incidents(T0) == office.all_incidents(T0)
+    assert again.totals[("sorwatch_incidents_told", (("reason", "first"),))] == 5
+
+
+def test_a_transaction_that_fails_leaves_no_trace(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding("A"))
+    ledger.db.execute("CREATE TRIGGER full BEFORE INSERT ON offsets BEGIN SELECT RAISE(ABORT, 'full'); END")
+    with pytest.raises(sqlite3.IntegrityError, match="full"):
+        said(office, finding("B"), offset=1)
+    ledger.db.execute("DROP TRIGGER full")
+    assert office.incidents.incident(office.incidents.ids()[0], T0, PACE).orders == 1
+    said(office, finding("B"), offset=1)
+    assert office.incidents.incident(office.incidents.ids()[0], T0, PACE).orders == 2
+    assert ledger.offsets() == {("findings", 0): 2}
+    assert office.totals == ledger.totals()
+
+
+def test_what_cannot_be_read_is_kept_and_passed(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    for offset, value in enumerate((b"\xff\xfe", b'{"id": 1}\n', b"")):
+        office.take([Received(topic="findings", part=2, offset=offset, value=value)], T0)
+    assert [u.place for u in ledger.unreadable(10)] == [1, 0]
+    assert ledger.offsets() == {("findings", 2): 3}
+
+
+def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
+    made = Ledger(tmp_path)
+    made.db.execute("PRAGMA user_version=99")
+    made.close()
+    with pytest.raises(WrongLedger, match="move it away"):
+        Ledger(tmp_path)
+
+
+def test_the_ledger_is_for_its_owner_only(ledger: Ledger, tmp_path: Path) -> None:
+    assert (tmp_path / "alerts.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("tries", "after", "seconds"),
+    [
+        (1, None, 1),
+        (4, None, 8),
+        (30, None, 120),
+        (1, 300.0, 300),
+        (1, 31_536_000.0, 3600),
+        (1, 1e300, 3600),
+        (1, float("inf"), 3600),
+    ],
+)
+def test_backoff_doubles_to_a_bound_and_heeds_what_was_asked(tries: int, after: float | None, seconds: int) -> None:
+    assert backoff_ns(tries, after) == seconds * S
+
+
+@pytest.mark.parametrize(
+    ("topic", "value"),
+    [
+        ("findings", finding(at=1 << 70)),
+        ("findings", finding(cost=1 << 64)),
+        ("findings", finding(evidence={"x_ns": 1 << 80})),
+        ("executions", execution(price=1 << 70)),
+        ("line", health(wall=1 << 70)),
+    ],
+)
+def test_numbers_that_nobody_can_work_with_are_kept_as_unreadable(ledger: Ledger, topic: str, value: object) -> None:
+    office = office_of(ledger)
+    text = json.dumps(msgspec.to_builtins(value, builtin_types=(Decimal,)), default=float).encode()
+    office.take([Received(topic=topic, part=0, offset=0, value=text)], T0)
+    assert [u.topic for u in ledger.unreadable(10)] == [topic]
+    assert not office.incidents.ids()
+
+
+def test_a_quantity_that_is_no_number_is_unreadable(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    text = codec.encode_lines([finding()]).replace(b'"qty":300,"cost"', b'"qty":"NaN","cost"')
+    office.take([Received(topic="findings", part=0, offset=0, value=text)], T0)
+    assert [u.topic for u in ledger.unreadable(10)] == ["findings"]
+
+
+def test_old_notices_go_and_what_is_not_delivered_stays(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding("A", venue="X001"), finding("B", venue="X002"))
+    office.tell(T0)
+    one, two = office.outbox.newest(10)
+    with ledger.transaction():
+        office.outbox.begin(one.key, T0)
+        office.outbox.settle(one.key, Standing.DELIVERED, T0, None)
+        office.outbox.trim(T0 + 1)
+    assert [n.key for n in office.outbox.newest(10)] == [two.key]
+    assert office.outbox.attempts(one.key) == []
+    assert len(office.outbox.told()) == 2
