@@ -157,7 +157,7 @@ def test_a_pure_module_asks_no_clock(name: str) -> None:
         for node in ast.walk(ast.parse((ROOT / name).read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today", "default_rng"}
     }
-    assert asked <= ({"default_rng"} if name.startswith("monitor/simulator/") else set())
+    assert asked <= ({"default_rng"} if name.startswith("monitor/demo/") else set())
 
 
 def test_rules_know_no_process_and_alerts_know_no_fix() -> None:

@@ -27,6 +27,7 @@ from monitor.engine.policy import Policy
 from monitor.feeds.synthetic_market import SyntheticMarket
 from monitor.policy.file import load
 from monitor.policy.parse import parse
+from monitor.process import command_line
 from monitor.wire.blocks import ABSENT, Block
 from monitor.wire.events import Ended, Execution, Finding, ReportLine, Tick
 from rules import RULES
@@ -202,7 +203,7 @@ def of_files(quotes: str, reports: Path, ties: str) -> Told:
         executions, findings = Path(folder) / "executions.jsonl", Path(folder) / "findings.jsonl"
         args = ["--quotes", quotes, "--fix-log" if reports.suffix == ".log" else "--reports", os.fspath(reports)]
         args += ["--ties", ties, "--executions", os.fspath(executions), "--findings", os.fspath(findings)]
-        if cli.main(["replay", *args]) != cli.OK:
+        if cli.main(["replay", *args]) != command_line.OK:
             raise RuntimeError(f"replay failed: {summary.getvalue()}")
         return Told(_decoded(executions, Execution), _decoded(findings, Finding))
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import polars as pl
 
+from tests import SHARED
 from tests.golden.answers import Told, fix_time_of, of_files, write_log
 from tests.golden.days import MS, Record
 from tests.lean_tape import TRADE, lines
 
-DATA = Path(__file__).parents[4] / "shared/data/quotes-lean-algoseek/ibm"
+DATA = SHARED / "data/quotes-lean-algoseek/ibm"
 ABSENT = f"the real quotes are not on this machine: {DATA}"
 DAYS = ("20131007", "20131008")
 TIES = ("before", "at-or-before")
