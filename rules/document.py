@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.docstrings import field_docstrings
+from docs.generate.docstrings import field_docstrings
 from monitor.engine import tape
 from monitor.engine.examples import findings_of
 from monitor.engine.rule import Example, Rule

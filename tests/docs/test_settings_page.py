@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitor import settings_docs
+from docs.generate import settings as settings_docs
 
 
 def test_the_page_is_current() -> None:
-    assert settings_docs.PAGE.read_text("utf-8") == settings_docs.page(), "run `python -m monitor.settings_docs`"
+    assert settings_docs.PAGE.read_text("utf-8") == settings_docs.page(), "run `python -m docs.generate.settings`"

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from msgspec import Struct
 
-from monitor.docstrings import field_docstrings
+from docs.generate.docstrings import field_docstrings
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.examples import findings_of, policy_of, shown

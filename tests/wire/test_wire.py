@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2
 
-from monitor import wire_docs
+from docs.generate import wire as wire_docs
 from monitor.wire import codec, events
 
 FILL = events.Filled(
@@ -39,7 +39,7 @@ LINES = [
 @pytest.mark.parametrize("path", wire_docs.documents(), ids=lambda p: p.name)
 def test_the_description_is_current(path: object) -> None:
     want = wire_docs.documents()[path]  # type: ignore[index]  # parametrised with its own keys
-    assert path.read_text("utf-8") == want, "run `python -m monitor.wire_docs`"  # type: ignore[attr-defined]  # a Path
+    assert path.read_text("utf-8") == want, "run `python -m docs.generate.wire`"  # type: ignore[attr-defined]  # a Path
 
 
 def test_lines_come_back_as_they_went() -> None:

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the settings' Structs: ``python -m monitor.settings_docs``."""
+"""Writes docs/settings.md from the settings' Structs: ``python -m docs.generate.settings``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from docs.generate.docstrings import field_docstrings
 from monitor.config import settings
-from monitor.docstrings import field_docstrings
 
-PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+PAGE = Path(__file__).parent.parent / "settings.md"
 
 INTRODUCTION = """\
 # Settings
@@ -24,7 +24,7 @@ code is then 2. `$SORWATCH_KAFKA` (`host:port,host:port`) and `$SORWATCH_STATE` 
 `state`. A field that ends in `_file` names a file that holds a secret; `env:NAME` in its place names an environment
 variable. `sorwatch doctor --config FILE` says whether all of it is there.
 
-This page is generated from `monitor/config/settings.py` by `python -m monitor.settings_docs`; a test holds it current.
+This page is generated from `monitor/config/settings.py` by `python -m docs.generate`; a test holds it current.
 """
 
 

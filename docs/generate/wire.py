@@ -1,4 +1,4 @@
-"""Writes docs/wire.md and docs/schemas/*.json from the Structs: ``python -m monitor.wire_docs``.
+"""Writes docs/wire.md and docs/schemas/*.json from the Structs: ``python -m docs.generate.wire``.
 
 The Structs are the truth; a test fails when these files are not what this module would write.
 """
@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from monitor.docstrings import field_docstrings
+from docs.generate.docstrings import field_docstrings
 from monitor.wire import events
 
-ROOT = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
 
 MESSAGES: dict[str, tuple[Any, str]] = {
     "reports": (events.ReportLine, "one event a line: orders, sessions, ticks"),
@@ -28,7 +28,7 @@ INTRODUCTION = """\
 # The wire
 
 What crosses Kafka, for those who write a feed or a consumer of their own. This page and the JSON Schemas in
-[schemas/](schemas/) are generated from the Structs in `monitor/wire/events.py` by `python -m monitor.wire_docs`, and a
+[schemas/](schemas/) are generated from the Structs in `monitor/wire/events.py` by `python -m docs.generate`, and a
 test holds them current.
 
 Times are integer nanoseconds UTC. Prices are integers in 1e-9 of the currency unit. Quantities are shares, exact
