@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from monitor.demo.fix_text import fix_time, price_text
+from monitor.feeds.synthetic_market import Touch
 
 Fault = Literal["slow_route", "slow_ack", "no_ack", "slow_fill", "outside", "receipt", "venue", "busted"]
 Field = tuple[int, str]
@@ -33,15 +34,6 @@ RULE_OF: dict[Fault, str] = {
 
 MS = 1_000_000
 CENT = 10_000_000
-
-
-class Touch(Struct, frozen=True):
-    """Best prices of a symbol over some span of time, 1e-9 of the currency."""
-
-    low_bid: int
-    high_bid: int
-    low_ask: int
-    high_ask: int
 
 
 Market = Callable[[str, int, int], Touch | None]

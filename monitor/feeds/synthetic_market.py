@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
-from monitor.demo.router import Touch
 from monitor.feeds.quote_table import Table
 from monitor.wire.blocks import ABSENT, Column
 
@@ -31,6 +31,15 @@ _WEIGHTS = np.sqrt(_SCALES / SECOND)
 _CENTS_A_SECOND = 1.2
 _TIMES, _BASE, _SPREAD, _SIZES, _CONDITION, _NOISE = range(6)
 _NOISE_OF_SCALES = range(_NOISE, _NOISE + len(_SCALES))
+
+
+class Touch(Struct, frozen=True):
+    """Best prices of a symbol over some span of time, 1e-9 of the currency."""
+
+    low_bid: int
+    high_bid: int
+    low_ask: int
+    high_ask: int
 
 
 class SyntheticMarket:
