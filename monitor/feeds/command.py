@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     speed = _speed(args.speed)
     if args.hold_rows < 1:
         raise _mistaken(f"--hold-rows {args.hold_rows}", "write how many quotes are kept, 1 or more")
-    parsed = [notation.parse(notation) for notation in args.quotes]
+    parsed = [notation.parse(text) for text in args.quotes]
     with stopping() as stop:
         if all(p.format in notation.FILE_FORMATS for p in parsed):
             return _Feed(config, stop).files(args.quotes, notation.column_map(args.columns), speed, args)
