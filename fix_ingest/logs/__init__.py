@@ -1,1 +1,1 @@
-"""FIX logs of many shapes as a source of messages."""
+"""FIX logs of many shapes as a source of messages; a new shape goes into `shapes`."""

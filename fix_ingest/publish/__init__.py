@@ -1,1 +1,1 @@
-"""From the journal to the topic reports."""
+"""From the journal to the topic reports: decoded, numbered, and never beyond what Kafka has acknowledged."""

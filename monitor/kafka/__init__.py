@@ -1,1 +1,4 @@
-"""Connections to Kafka: settings of the clients, topics, the producer of threads, readers of ranges."""
+"""Connections to Kafka: settings of the clients, topics, the producer of the threads, readers of ranges.
+
+`embedded` is Apache Kafka itself, started where no broker is named.
+"""

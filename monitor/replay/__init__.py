@@ -1,1 +1,1 @@
-"""A past day from files through the same engine."""
+"""A past day from files through the same engine: what `sorwatch watch` would have found."""

@@ -1,1 +1,1 @@
-"""One machine: the whole line under a supervisor, what is missing for it, checks of a policy."""
+"""One machine: the whole line under a supervisor (`line`), what is missing for it (`doctor`), checks of a policy."""
