@@ -28,7 +28,7 @@ SYMBOLS = tuple(f"S{i:04}" for i in range(3000))
 
 def run() -> dict[str, Any]:
     """Seconds of one core for each stage, with the worker's own settings of the collector."""
-    gc_tuning.look_seldom()
+    gc_tuning.collect_rarely()
     events = sorted(reports(), key=lambda e: e.at)
     lines = [codec.encode_lines([e]) for e in events]
     started = time.process_time()

@@ -37,7 +37,7 @@ def run() -> dict[str, Any]:
         0, Engine(load_policy(None, RULES), RULES, EngineConfig(patience_ns=PATIENCE_NS)), Position(reports=0, nbbo=0)
     )
     partition.take("nbbo", 0, opening, [])
-    gc_tuning.look_seldom()
+    gc_tuning.collect_rarely()
     spent, longest = _work(partition, slots)
     times = {stage: round(s * LOAD.partitions / SECONDS * 1000) for stage, s in spent.items()}
     return {

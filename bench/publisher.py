@@ -30,7 +30,7 @@ SYMBOLS = 500
 
 def run() -> dict[str, float]:
     """Measure; a few seconds. The ratio compares sending alone: decoding is in neither of its sides."""
-    gc_tuning.look_seldom()  # as `sorwatch publish` does
+    gc_tuning.collect_rarely()  # as `sorwatch publish` does
     with tempfile.TemporaryDirectory() as name, Broker(Path(name) / "kafka", progress=None) as broker:
         directory = Path(name)
         kafka = settings.Kafka(bootstrap=(broker.bootstrap,))

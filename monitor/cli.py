@@ -63,7 +63,8 @@ def _guarded(args: argparse.Namespace) -> int:
             raise
         # a disk that is full, read-only or not there: said where and why, without a traceback
         sys.stderr.write(
-            f"{error.filename}: {error.strerror}: make room, mend its rights, or name another place in the settings\n"
+            f"{error.filename}: {error.strerror}: "
+            "free disk space, fix the permissions, or set another directory in the settings\n"
         )
         return command_line.UNAVAILABLE
 

@@ -228,7 +228,7 @@ def run(args: argparse.Namespace) -> int:
     except position.InUse as error:
         sys.stderr.write(f"{error}\n")
         return command_line.UNAVAILABLE
-    gc_tuning.look_seldom()
+    gc_tuning.collect_rarely()
     with owned, stopping() as stop:
         return _run(assemble(chosen), chosen.publish.probe, stop)
 

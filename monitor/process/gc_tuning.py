@@ -1,15 +1,14 @@
-"""The interpreter's search for cycles of garbage, for processes that keep very many values for long."""
+"""Tuning of Python's garbage collector for processes that keep very many values for long."""
 
 from __future__ import annotations
 
 import gc
 
 
-def look_seldom() -> None:
-    """Search after 50,000 new containers instead of 700, and never again through what there is now.
+def collect_rarely() -> None:
+    """Raise the generation-0 threshold to 50,000 and freeze the existing objects.
 
-    Orders and events live for long and are in no cycles: looking through them again and again costs a fifth of the
-    time.
+    Orders and events live long and are in no cycles: scanning them again and again costs a fifth of the time.
     """
     gc.collect()
     gc.freeze()

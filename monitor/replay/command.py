@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.fix_log and not args.reports:
         sys.stderr.write("sorwatch replay: name reports: --fix-log PATH… or --reports PATH…\n")
         return command_line.USAGE
-    gc_tuning.look_seldom()
+    gc_tuning.collect_rarely()
     config = EngineConfig(
         tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
     )

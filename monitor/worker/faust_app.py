@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = load.load(args.config)
     make = engines.maker(config.watch)
-    gc_tuning.look_seldom()
+    gc_tuning.collect_rarely()
     sys.setswitchinterval(SWITCH_S)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return asyncio.run(serve(config, make))

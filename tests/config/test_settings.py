@@ -194,4 +194,6 @@ def test_a_state_directory_that_cannot_be_is_named_in_one_line(
     assert cli.main([process, "--config", str(config)]) == command_line.UNAVAILABLE
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith(f"{tmp_path}/file/state/")
-    assert told.endswith(": Not a directory: make room, mend its rights, or name another place in the settings")
+    assert told.endswith(
+        ": Not a directory: free disk space, fix the permissions, or set another directory in the settings"
+    )
