@@ -34,6 +34,10 @@ class Told(Struct, kw_only=True, gc=False, array_like=True):
     venue: str | None
     at: int
     seen: int | None
+    id: str = ""
+    """Of the finding, worked out when it is first published: what becomes known of the order later changes nothing."""
+    content: bytes = b""
+    """Digest of what was last published, by which it is known whether there is something new to say."""
     revision: int = 0
     live: bool = True
     """False once withdrawn."""

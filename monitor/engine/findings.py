@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+import msgspec
+from msgspec import structs
+
 from monitor.engine.families import Family, Told
 from monitor.engine.orders import Fill, Moment, Order
 from monitor.engine.policy import Authority
@@ -87,7 +90,7 @@ def finding_of(told: Told, family: Family, rule: Rule, tie: Tie, state: FindingS
     order, root, verdict = family.orders[told.order_id], family.order(), told.verdict
     fill = order.fills.get(told.exec_id) if told.exec_id is not None else None
     return Finding(
-        id=finding_id(rule.name, rule.version, order, verdict.subject),
+        id=told.id or finding_id(rule.name, rule.version, order, verdict.subject),
         revision=told.revision,
         state=state,
         rule=rule.name,
@@ -116,6 +119,15 @@ def finding_of(told: Told, family: Family, rule: Rule, tie: Tie, state: FindingS
         reason=reason,
         steps=steps_of(order, root, told.exec_id),
     )
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def content_of(finding: Finding) -> bytes:
+    """A digest of all that a finding says but for its revision and state, and for the steps that go on being added."""
+    said = structs.replace(finding, revision=0, state="raised", steps=(), seen=None)
+    return blake2b(_encoder.encode(said), digest_size=8).digest()
 
 
 def steps_of(order: Order, root: Order, exec_id: str | None) -> tuple[Step, ...]:

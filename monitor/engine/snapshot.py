@@ -20,7 +20,7 @@ from monitor.wire.events import OrderKind, SessionKind
 if TYPE_CHECKING:
     from monitor.engine.engine import Engine
 
-FORM = 2
+FORM = 3
 """Version of the state; raised with every change of what is kept."""
 
 

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from monitor.engine.deadlines import Alarms
 from monitor.engine.families import Family, Ledger, Told
-from monitor.engine.findings import finding_of, limit_of
+from monitor.engine.findings import content_of, finding_of, limit_of
 from monitor.engine.joined import Joined, Output
 from monitor.engine.orders import Fill, Order
 from monitor.engine.policy import Authority, Periods, Policy
@@ -60,7 +60,7 @@ class Verdicts:
             self._ask(heeding, seen, family)
 
     def _ask(self, heeding: list[tuple[Rule, Periods]], seen: Observation, family: Family) -> None:
-        """What each rule answers under the limits for this step; most say nothing new where nothing stands."""
+        """Ask each rule under its limits; "does not fire" on a subject without finding or deadline is skipped."""
         order, at = seen.order, seen.event.at
         for rule, periods in heeding:
             limits, authority = periods.everywhere(at) or periods.limits(*_scope(seen), at)
@@ -150,18 +150,20 @@ class Verdicts:
         self.ledger.touch(family, order)
 
     def _tell(self, family: Family, rule: Rule, key: str, told: Told) -> None:
-        """Tell a verdict where it differs from what was told before."""
+        """Publish a verdict where the finding says anything else than the one published before."""
         before = family.told.get(key)
         if before is not None:
-            if before.live and before.verdict == told.verdict and before.limit == told.limit:
-                return
-            told.revision = before.revision + 1
-        family.told[key] = told
+            told.id, told.revision = before.id, before.revision + 1
         state: FindingState = "amended" if before is not None and before.live else "raised"
-        self.out.findings.append(finding_of(told, family, rule, self.tie, state, told.verdict.reason))
+        finding = finding_of(told, family, rule, self.tie, state, told.verdict.reason)
+        told.id, told.content = finding.id, content_of(finding)
+        if before is not None and before.live and before.content == told.content:
+            return
+        family.told[key] = told
+        self.out.findings.append(finding)
 
     def _unsay(self, family: Family, key: str, reason: str) -> None:
-        """Withdraw what was told of a subject, if anything stands."""
+        """Withdraw the live finding on this subject, if there is one."""
         before = family.told.get(key)
         if before is not None and before.live:
             self._withdraw(family, before, reason)
