@@ -16,7 +16,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from monitor.engine import snapshot
 from monitor.engine.certainty import budget
 from monitor.engine.families import Ledger
 from monitor.engine.fix_sessions import Sessions
@@ -28,6 +27,7 @@ from monitor.engine.policy import Policy
 from monitor.engine.quote_book import NO_QUOTE, Book, quote_of
 from monitor.engine.rule import Rule
 from monitor.engine.sequencer import Held, Sequencer
+from monitor.engine.snapshot import State, UnreadableSnapshot, decode, encode, promised
 from monitor.wire.blocks import Block
 from monitor.wire.events import Ended, Filled, OrderKind, Received, ReportLine, SessionEvent, Tick, Tie
 
@@ -200,14 +200,59 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """All that another engine needs to go on, the blocks from `first_unsettled` on excepted."""
-        return snapshot.encode(self)
+        self.settle()
+        symbols, columns = self.book.columns()
+        sources, waiting = self.sequencer.sources, self.book.first_waiting_n()
+        state = State(
+            settled=self.settled,
+            base=self.book.base,
+            symbols=symbols,
+            columns=columns,
+            sources={name: promised(s, waiting.get(name), self.settled) for name, s in sources.items()},
+            read_until={n: max(s.last_n, self.read_until(n)) for n, s in sources.items() if s.stream == "nbbo"},
+            held=self.sequencer.waiting(),
+            families=self.ledger.snapshot(),
+            parked=list(self.stories.parked),
+            sessions=self.known,
+            counts=self._counts(),
+            told=self.stories.counts,
+        )
+        return encode(state)
 
     @classmethod
     def restore(cls, data: bytes, policy: Policy, rules: Sequence[Rule], config: EngineConfig) -> Engine:
         """An engine that goes on where `snapshot` left off; raises `monitor.engine.snapshot.UnreadableSnapshot`."""
-        engine = cls(policy, rules, config)
-        snapshot.decode(data, engine)
+        engine, state = cls(policy, rules, config), decode(data)
+        try:
+            engine._go_on_from(state)
+        except Exception as error:  # whatever is wrong inside, an older checkpoint is used
+            raise UnreadableSnapshot(f"the snapshot cannot be restored: {error!r}") from error
         return engine
+
+    def _counts(self) -> dict[str, int]:
+        counts = dict(self.counted)
+        counts["late_quotes"] += self.book.late
+        counts["duplicates"] += self.sequencer.duplicates
+        counts["silent_sources"] = self.sequencer.set_aside
+        counts["forgotten"] = self.ledger.forgotten
+        return counts
+
+    def _go_on_from(self, state: State) -> None:
+        self.settled = state.settled
+        self.book.restore(state.symbols, state.columns, state.base)
+        self.sequencer.sources = dict(state.sources)
+        self.read_again(dict(state.read_until))
+        for event in state.held:
+            self.sequencer.hold(event, heard=False)
+        self.ledger.restore(state.families)
+        self.verdicts.restore(state.settled)
+        self.stories.parked.restore(state.parked)
+        self.stories.counts.update(state.told)
+        self.known = state.sessions
+        counts = dict(state.counts)
+        self.sequencer.set_aside = counts.pop("silent_sources", 0)
+        self.ledger.forgotten = counts.pop("forgotten", 0)
+        self.counted.update(counts)
 
     def read_again(self, until: dict[str, int]) -> None:
         """After a restart: blocks up to these numbers were read before; what of them is settled is passed over."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
+from monitor.engine import snapshot
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.snapshot import UnreadableSnapshot
 from monitor.wire.blocks import Block
@@ -263,3 +266,25 @@ def test_a_snapshot_of_another_version_is_refused_by_name() -> None:
         Engine.restore(engine().snapshot()[:-3], POLICY, RULES, CONFIG)
     with pytest.raises(UnreadableSnapshot, match="cannot be read"):
         Engine.restore(engine().snapshot().replace(b"settled", b"\xff" * 7), POLICY, RULES, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: structs.replace(state, families=[b"\x93\x01"]),
+        lambda state: structs.replace(state, families=[b"no family"]),
+        lambda state: structs.replace(state, columns=state.columns[:-3]),
+        lambda state: structs.replace(state, symbols=[*state.symbols, "MORE"]),
+    ],
+    ids=["family cut short", "family of rubbish", "columns cut short", "a symbol without quotes"],
+)
+def test_a_snapshot_whose_parts_cannot_be_read_is_unreadable(
+    damage: Callable[[snapshot.State], snapshot.State],
+) -> None:
+    it = engine()
+    it.block(quotes((10, 100, 101), through=149), 0)
+    it.report(tick(149))
+    it.advance()
+    state = snapshot.decode(it.snapshot())
+    with pytest.raises(UnreadableSnapshot):
+        Engine.restore(snapshot.encode(damage(state)), POLICY, RULES, CONFIG)
