@@ -46,7 +46,14 @@ def contradictions(read: Readable, located: Located) -> list[Mistake]:
         wrong += _kafka_mistakes(read.kafka, located)
     if read.alert is not None:
         wrong += _alert_mistakes(read.alert, located)
-    return [*wrong, *_shared_addresses(read, located)]
+    return [*wrong, *_shared_addresses(read, located), *_shared_source(read, located)]
+
+
+def _shared_source(read: Readable, located: Located) -> Iterator[Mistake]:
+    """The drop copy and the quotes under one name: nobody could tell which of them is silent or behind."""
+    if read.listen is not None and read.quotes is not None and read.listen.source == read.quotes.source:
+        what = f"quotes.source: {read.quotes.source!r} is listen.source too: give the quotes a name of their own"
+        yield located.mistake(("quotes", "source"), what)
 
 
 def is_address(text: str, lowest: int) -> bool:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from monitor.engine.certainty import budget
 from monitor.engine.families import Ledger
@@ -110,7 +110,7 @@ class Engine:
     @property
     def sources(self) -> dict[str, int]:
         """Last tick of each source."""
-        return {name: s.tick for name, s in self.sequencer.sources.items() if s.tick is not None}
+        return self.sequencer.ticks()
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class Engine:
 
     def block(self, block: Block, token: int) -> None:
         """Hold one block of quotes; ``token`` is where it can be read again."""
-        known = self.sequencer.sources.get(block.source)
+        known = self.sequencer.sources["nbbo"].get(block.source)
         if known is not None and block.n <= known.last_n:
             self.counted["duplicates"] += 1
             return
@@ -202,14 +202,15 @@ class Engine:
         """All that another engine needs to go on, the blocks from `first_unsettled` on excepted."""
         self.settle()
         symbols, columns = self.book.columns()
-        sources, waiting = self.sequencer.sources, self.book.first_waiting_n()
+        quotes, waiting = self.sequencer.sources["nbbo"], self.book.first_waiting_n()
         state = State(
             settled=self.settled,
             base=self.book.base,
             symbols=symbols,
             columns=columns,
-            sources={name: promised(s, waiting.get(name), self.settled) for name, s in sources.items()},
-            read_until={n: max(s.last_n, self.read_until(n)) for n, s in sources.items() if s.stream == "nbbo"},
+            reports={name: structs.replace(s, heard=None) for name, s in self.sequencer.sources["reports"].items()},
+            quotes={name: promised(s, waiting.get(name), self.settled) for name, s in quotes.items()},
+            read_until={name: max(s.last_n, self.read_until(name)) for name, s in quotes.items()},
             held=self.sequencer.waiting(),
             families=self.ledger.snapshot(),
             parked=list(self.stories.parked),
@@ -240,7 +241,7 @@ class Engine:
     def _go_on_from(self, state: State) -> None:
         self.settled = state.settled
         self.book.restore(state.symbols, state.columns, state.base)
-        self.sequencer.sources = dict(state.sources)
+        self.sequencer.sources = {"reports": dict(state.reports), "nbbo": dict(state.quotes)}
         self.read_again(dict(state.read_until))
         for event in state.held:
             self.sequencer.hold(event, heard=False)

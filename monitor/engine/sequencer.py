@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterator
 from operator import itemgetter
 from typing import Literal
 
@@ -30,7 +31,6 @@ _turn = itemgetter(0)
 class Source(Struct, kw_only=True):
     """What a source has promised, and when it was last heard by the time of day."""
 
-    stream: Stream
     tick: int | None = None
     """Everything of it up to here has been heard."""
     ended: bool = False
@@ -47,7 +47,8 @@ class Sequencer:
         self.silence_ns = silence_ns
         self.future_ns = math.inf if future_ns is None else future_ns
         """An event that claims to be later than it was seen by more than this is not believed."""
-        self.sources: dict[str, Source] = {}
+        self.sources: dict[Stream, dict[str, Source]] = {stream: {} for stream in STREAMS}
+        """By stream and name: a source of reports never vouches for quotes, whatever both are called."""
         self.duplicates = 0
         """Events that came twice while they waited."""
         self.set_aside = 0
@@ -66,11 +67,22 @@ class Sequencer:
         """Events that wait."""
         return len(self._waiting)
 
+    def each(self) -> Iterator[tuple[Stream, str, Source]]:
+        """Every source with its stream and its name."""
+        return ((stream, name, source) for stream, named in self.sources.items() for name, source in named.items())
+
+    def ticks(self) -> dict[str, int]:
+        """Last tick of each source by its name; of a name in both streams the quotes' is marked."""
+        return {self._label(stream, name): s.tick for stream, name, s in self.each() if s.tick is not None}
+
+    def _label(self, stream: Stream, name: str) -> str:
+        return f"{name} (quotes)" if stream == "nbbo" and name in self.sources["reports"] else name
+
     def hold(self, event: Held, *, heard: bool = True) -> None:
         """Let an event wait for its turn; what is put back after a restart is not ``heard`` from its source now."""
         name, turn, seen = event.source, event.at, event.seen
         if heard:
-            source = self.sources.get(name)
+            source = self.sources["reports"].get(name)
             if source is None or source.ended or source.silent:
                 source = self.spoke(name, "reports")
             source.heard = self._now
@@ -91,9 +103,9 @@ class Sequencer:
 
     def spoke(self, name: str, stream: Stream) -> Source:
         """The source said something: it is waited for (again)."""
-        source = self.sources.get(name)
+        source = self.sources[stream].get(name)
         if source is None:
-            source = self.sources[name] = Source(stream=stream)
+            source = self.sources[stream][name] = Source()
         source.heard = self._now
         source.ended = source.silent = False
         return source
@@ -115,7 +127,7 @@ class Sequencer:
         self._now = now
         if self._first_now is None:
             self._first_now = now
-        for source in self.sources.values():
+        for _, _, source in self.each():
             if source.heard is None:
                 source.heard = now
             elif now - source.heard > self.silence_ns and not source.ended and not source.silent:
@@ -124,15 +136,15 @@ class Sequencer:
 
     def silent(self) -> tuple[str, ...]:
         """Sources set aside, by name; a stream that never had one by the stream's."""
-        names = [name for name, source in self.sources.items() if source.silent]
+        names = [self._label(stream, name) for stream, name, source in self.each() if source.silent]
         return tuple(sorted(names + [stream for stream in STREAMS if self._never_came(stream)]))
 
     def watermark(self) -> int | None:
         """Everything up to here has been heard from every source that is waited for; ``None`` before that is so."""
         if not all(self._spoken(stream) for stream in STREAMS):
             return None
-        ticks = [source.tick for source in self.sources.values()]
-        awaited = [s.tick for s in self.sources.values() if not s.ended and not s.silent]
+        ticks = [source.tick for _, _, source in self.each()]
+        awaited = [s.tick for _, _, s in self.each() if not s.ended and not s.silent]
         if None in awaited:
             return None
         known = [tick for tick in awaited if tick is not None]
@@ -142,19 +154,18 @@ class Sequencer:
 
     def all_ended(self) -> bool:
         """Every source there is has ended, and both streams have had one."""
-        streams = {source.stream for source in self.sources.values()}
-        return len(streams) == len(STREAMS) and all(source.ended for source in self.sources.values())
+        return all(self.sources.values()) and all(source.ended for _, _, source in self.each())
 
     def quotes_silent_since(self) -> int | None:
         """Where all sources of quotes still expected have been set aside: the last instant any vouched for."""
-        quotes = [s for s in self.sources.values() if s.stream == "nbbo" and not s.ended]
+        quotes = [s for s in self.sources["nbbo"].values() if not s.ended]
         if not quotes or not all(source.silent for source in quotes):
             return None
         return max((s.tick for s in quotes if s.tick is not None), default=0)
 
     def heard_until(self, name: str) -> int | None:
-        """How far a source has vouched for itself."""
-        source = self.sources.get(name)
+        """How far a source of reports has vouched for itself."""
+        source = self.sources["reports"].get(name)
         return source.tick if source is not None else None
 
     def release(self, until: int | None) -> list[Held]:
@@ -180,7 +191,7 @@ class Sequencer:
 
     def newest(self) -> int | None:
         """The latest time any source has vouched for; where none has, that of the last event that waits."""
-        ticks = [source.tick for source in self.sources.values() if source.tick is not None]
+        ticks = [source.tick for _, _, source in self.each() if source.tick is not None]
         return max(ticks or (entry[0] for entry in self._waiting), default=None)
 
     def _in_order(self) -> list[Entry]:
@@ -204,10 +215,10 @@ class Sequencer:
         return events
 
     def _spoken(self, stream: Stream) -> bool:
-        return any(source.stream == stream for source in self.sources.values()) or self._never_came(stream)
+        return bool(self.sources[stream]) or self._never_came(stream)
 
     def _never_came(self, stream: Stream) -> bool:
-        """No source of the stream has spoken in all the time that a source is waited for."""
+        """No source of this stream has sent anything within ``silence_ns`` of the start."""
         if self._first_now is None or self._now is None or self._now - self._first_now <= self.silence_ns:
             return False
-        return all(source.stream != stream for source in self.sources.values())
+        return not self.sources[stream]

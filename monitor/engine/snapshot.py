@@ -30,7 +30,10 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base: int | None
     symbols: list[str]
     columns: bytes
-    sources: dict[str, Source]
+    reports: dict[str, Source]
+    """Sources of reports by name."""
+    quotes: dict[str, Source]
+    """Sources of quotes by name."""
     read_until: dict[str, int]
     """By source of quotes: the newest block that had been read."""
     held: list[OrderKind | SessionKind]
@@ -67,8 +70,8 @@ def decode(data: bytes) -> State:
 
 
 def promised(source: Source, first_waiting: int | None, settled: int | None) -> Source:
-    """What a source has vouched for once its waiting blocks are out of sight."""
-    if source.stream == "reports" or first_waiting is None:
+    """What a source of quotes has vouched for once its waiting blocks are out of sight."""
+    if first_waiting is None:
         return structs.replace(source, heard=None)
     tick = source.tick if settled is None or source.tick is None else min(source.tick, settled)
     if settled is None:

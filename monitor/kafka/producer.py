@@ -24,6 +24,7 @@ from msgspec import Struct
 from monitor.config import settings
 from monitor.kafka.connection import Unavailable, aiokafka_config, client_config, reach, refused
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
+from monitor.kafka.unacknowledged import Unacknowledged
 
 __all__ = ["BoundedProducer", "ProducerState", "TooLarge", "Unavailable", "aiokafka_config", "client_config"]
 
@@ -33,6 +34,8 @@ OVERHEAD: Final = 256
 """Bytes counted for a message beside its value."""
 LARGEST: Final = MESSAGE_BYTES - (64 << 10)
 """Largest value, with room for headers and framing."""
+MOST_UNSETTLED: Final = 1 << 18
+"""Messages that may stand behind an unacknowledged one: a partition without a leader must not fill the memory."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 _FOR_EVER_MS: Final = 2**31 - 1
 
@@ -68,7 +71,6 @@ class _Message(Struct, eq=False):
     value: bytes
     headers: Headers
     token: int
-    done: bool = False
 
 
 class BoundedProducer:
@@ -90,11 +92,13 @@ class BoundedProducer:
     ) -> None:
         client_config(kafka)
         self._kafka, self._topics, self._name = kafka, dict(topics), name
-        self._limit, self._linger_ms = in_flight_bytes, linger_ms
+        self._linger_ms = linger_ms
         self._order = threading.Lock()
         self._count = threading.Condition()
-        self._waiting: deque[_Message] = deque()
-        self._bytes = self._acknowledged = self._created = 0
+        self._waiting: Unacknowledged[_Message] = Unacknowledged(in_flight_bytes)
+        self._tokens: deque[tuple[int, int]] = deque()
+        """Number and token of every message that is not settled."""
+        self._acknowledged = self._created = 0
         self._acked: int | None = None
         self._progress = time.monotonic()
         self._errors: Counter[str] = Counter()
@@ -119,18 +123,21 @@ class BoundedProducer:
             with self._count:
                 if not self._waiting:
                     self._progress = time.monotonic()
-                self._waiting.append(message)
-                self._bytes += len(value) + OVERHEAD
+                number = self._waiting.add(message, len(value) + OVERHEAD)
+                self._tokens.append((number, token))
             if self._producer is not None:
-                self._transmit(self._producer, message)
+                self._transmit(self._producer, number, message)
 
     def wait_for_room(self, seconds: float) -> bool:
         """Whether there is room for a message, waiting for it that long; raises `RuntimeError` once closed."""
         with self._count:
-            self._count.wait_for(lambda: self._bytes < self._limit or self._closing.is_set(), seconds)
+            self._count.wait_for(lambda: self._has_room() or self._closing.is_set(), seconds)
             if self._closing.is_set():
                 raise RuntimeError("the producer is closed")
-            return self._bytes < self._limit
+            return self._has_room()
+
+    def _has_room(self) -> bool:
+        return not self._waiting.full and len(self._tokens) < MOST_UNSETTLED
 
     def acked(self) -> int | None:
         """Token of the last message before which, and including which, every message is acknowledged."""
@@ -149,7 +156,7 @@ class BoundedProducer:
                 connected=self._producer is not None and not self._failed.is_set(),
                 why=self._why,
                 messages=len(self._waiting),
-                bytes=self._bytes,
+                bytes=self._waiting.bytes,
                 stalled_s=stalled,
                 acknowledged=self._acknowledged,
                 created=self._created,
@@ -205,17 +212,17 @@ class BoundedProducer:
         """Send again what is not acknowledged, in order, before anything new."""
         with self._order:
             with self._count:
-                again = [m for m in self._waiting if not m.done]
+                again = list(self._waiting)
                 self._why = ""
                 self._progress = time.monotonic()
-            for message in again:
-                self._transmit(producer, message)
+            for number, message in again:
+                self._transmit(producer, number, message)
                 if self._failed.is_set():
                     return
             self._producer = producer
         log.info("publishing to Kafka", client=self._name, servers=self._kafka.servers, sent_again=len(again))
 
-    def _transmit(self, producer: KafkaProducer, message: _Message) -> None:
+    def _transmit(self, producer: KafkaProducer, number: int, message: _Message) -> None:
         if self._failed.is_set():
             return
         try:
@@ -225,22 +232,20 @@ class BoundedProducer:
         except (KafkaError, AssertionError) as error:
             self._fail(producer, error)
             return
-        future.add_callback(self._acknowledge, message)
+        future.add_callback(self._acknowledge, number)
         future.add_errback(self._refuse, producer)
 
-    def _acknowledge(self, message: _Message, _: object) -> None:
+    def _acknowledge(self, number: int, _: object) -> None:
         """Kafka has the message (the sender's thread)."""
-        message.done = True
         with self._count:
             self._progress = time.monotonic()
             self._acknowledged += 1
-            waiting = self._waiting
-            before = self._bytes
-            while waiting and waiting[0].done:
-                first = waiting.popleft()
-                self._bytes -= len(first.value) + OVERHEAD
-                self._acked = first.token
-            if not waiting or before >= self._limit > self._bytes:
+            waiting, had_room = self._waiting, self._has_room()
+            waiting.acknowledge(number)
+            first, tokens = waiting.first, self._tokens
+            while tokens and tokens[0][0] < first:
+                self._acked = tokens.popleft()[1]
+            if not waiting or (not had_room and self._has_room()):
                 self._count.notify_all()
 
     def _refuse(self, producer: KafkaProducer, error: Exception) -> None:

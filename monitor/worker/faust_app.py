@@ -167,6 +167,7 @@ async def _watch(config: Settings, worker: Worker, stop: asyncio.Event) -> int:
         asyncio.create_task(_every(1.0, worker.health), name="health"),
         asyncio.create_task(_every(0.5, worker.sit, worker.listen), name="listen"),
         asyncio.create_task(_until_crashed(app), name="faust-crash"),
+        asyncio.create_task(worker.sending(), name="sender"),
     ]
     failed = await _until_failed(work, worker, stop)
     for task in work[1:]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 from monitor.config import settings
 from monitor.kafka import connection
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
+from monitor.kafka.unacknowledged import Unacknowledged
 from monitor.wire import codec
 
 log = structlog.get_logger()
@@ -56,6 +57,8 @@ class Parcel(Struct, eq=False, kw_only=True):
     value: bytes
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+    replaces: str | None = None
+    """Names what the value is of: a newer value takes the place of one that is not acknowledged."""
     told: Callable[[int], None] | None = None
     """Called with the time of day, ns, when Kafka has acknowledged it."""
 
@@ -66,9 +69,7 @@ class Outlet:
     def __init__(self, kafka: settings.Kafka, now: Callable[[], int] = time.time_ns) -> None:
         self._kafka = kafka
         self._now = now
-        self._waiting: dict[int, Parcel] = {}
-        self._bytes = 0
-        self._number = 0
+        self._waiting: Unacknowledged[Parcel] = Unacknowledged(ROOM_BYTES)
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._broken: BaseException | None = None
@@ -98,28 +99,27 @@ class Outlet:
         """Hand over a message; answers its number. Raises `TooLarge`."""
         if len(parcel.value) > MESSAGE_BYTES - 1024:
             raise TooLarge(f"{len(parcel.value)} bytes for {parcel.topic}-{parcel.partition}; at most {MESSAGE_BYTES}")
-        self._number += 1
-        self._waiting[self._number] = parcel
-        self._bytes += len(parcel.value)
-        self._queue.put_nowait(self._number)
-        return self._number
+        number = self._waiting.add(parcel, len(parcel.value), parcel.replaces)
+        self._queue.put_nowait(number)
+        return number
 
     async def settled(self, upto: int | None = None) -> None:
         """Wait until everything posted so far, or up to that number, has been acknowledged."""
-        last = self._number if upto is None else upto
-        while any(number <= last for number in self._first_waiting()):
+        last = self._waiting.added if upto is None else upto
+        while not self._waiting.settled(last):
             self._changed.clear()
             await self._changed.wait()
 
     async def room(self) -> None:
         """Wait while too much is waiting for its acknowledgement."""
-        while self._bytes > ROOM_BYTES:
+        while self._waiting.full:
             self._changed.clear()
             await self._changed.wait()
 
-    def _first_waiting(self) -> tuple[int, ...]:
-        # numbers rise, a dict keeps its order: the first is the lowest
-        return () if not self._waiting else (next(iter(self._waiting)),)
+    async def failed(self) -> None:
+        """Wait until no more can be sent; raises what the sending task ended with."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
 
     async def _deliver(self) -> None:
         while True:
@@ -156,10 +156,9 @@ class Outlet:
         self._acknowledged(number)
 
     def _acknowledged(self, number: int) -> None:
-        parcel = self._waiting.pop(number, None)
+        parcel = self._waiting.acknowledge(number)
         if parcel is None:
             return
-        self._bytes -= len(parcel.value)
         self._changed.set()
         if parcel.told is not None:
             parcel.told(self._now())
@@ -176,11 +175,12 @@ class Outlet:
         log.error("the producer failed, replacing it", error=repr(self._broken), unacknowledged=len(self._waiting))
         self.replaced += 1
         await self._disconnect()
-        while not self._queue.empty():
-            self._queue.get_nowait()
         self._producer = await self._connect()
         self._broken = None
-        for number in list(self._waiting):
+        # emptied only now: what was posted while connecting stands behind the older ones, and once
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        for number, _ in self._waiting:
             self._queue.put_nowait(number)
 
     async def _connect(self) -> AIOKafkaProducer:

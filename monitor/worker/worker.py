@@ -67,6 +67,10 @@ class Worker:
             self.failure = error
         self.broken.set()
 
+    async def sending(self) -> None:
+        """Wait until nothing can be sent any more; raises why."""
+        await self._outlet.failed()
+
     def assign(self, numbers: Iterable[int]) -> None:
         """These partitions are ours from now on."""
         self.assigned = set(numbers)
@@ -194,9 +198,8 @@ class Worker:
             latencies, seat.latencies = tuple(seat.latencies), []
             told = seat.partition.health(self._now(), latencies, self._watch.patience_ms * 1_000_000)
             self._meters.health(told, self._now(), time.monotonic() - seat.written)
-            self._outlet.post(
-                Parcel(topic="line", partition=0, value=codec.encode_lines([told]), headers=(SCHEMA_HEADER,))
-            )
+            value, place = codec.encode_lines([told]), f"health of {seat.partition.number}"
+            self._outlet.post(Parcel(topic="line", partition=0, value=value, headers=(SCHEMA_HEADER,), replaces=place))
 
     def write_due(self) -> None:
         """Begin the checkpoints that are due; the events go on meanwhile."""

@@ -268,6 +268,19 @@ def test_a_snapshot_of_another_version_is_refused_by_name() -> None:
         Engine.restore(engine().snapshot().replace(b"settled", b"\xff" * 7), POLICY, RULES, CONFIG)
 
 
+def test_a_source_of_reports_does_not_vouch_for_quotes_of_the_same_name() -> None:
+    it = engine()
+    it.block(quotes((10, 100, 101), through=60), 0)
+    it.report(fill(200, 1, source="q"))
+    it.report(tick(1000, source="q"))
+    assert not it.advance().executions
+    assert it.watermark == DAY + 60 * MS
+    assert it.sources == {"q": DAY + 1000 * MS, "q (quotes)": DAY + 60 * MS}
+    it.block(quotes((190, 102, 103), n=1, through=1000), 1)
+    (execution,) = it.advance().executions
+    assert (execution.bid, execution.ask) == (102, 103)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
