@@ -52,7 +52,7 @@ MARK_SHARE: Final = 20
 SILENT_S: Final = 1.0
 """While Kafka has been away for so long no ticks are added to what waits: the next one says as much."""
 STALLED_S: Final = 5.0
-"""Without any acknowledgement for so long the process is not well."""
+"""Without any acknowledgement for so long the process is unhealthy."""
 
 
 class Decodes(Protocol):

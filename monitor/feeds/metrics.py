@@ -8,7 +8,7 @@ from monitor.feeds.rejects import Unreadable
 from monitor.wire.blocks import Block
 
 STALLED_S = 10.0
-"""Without an acknowledgement for so long a feed is not well."""
+"""Without an acknowledgement for so long a feed is unhealthy."""
 
 
 class Meters:

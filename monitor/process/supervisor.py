@@ -1,8 +1,9 @@
 """A supervisor of child processes.
 
 Each process is a child of its own, restarted when it dies, later each time it dies soon again, and killed and
-restarted when it answers nobody any more. A child that calls its configuration wrong (exit code 2) is not restarted:
-that would only repeat the mistake, so everything stops and says what the child said.
+restarted when it answers no health check, or has called itself unhealthy, for long. A child that calls its
+configuration wrong (exit code 2) is not restarted: that would only repeat the mistake, so everything stops and says
+what the child said.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ SOON_S = 10.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 HUNG_S = 60.0
 """A child that has answered no /healthz for so long is killed and started again."""
+UNHEALTHY_S = 300.0
+"""So is one that has called itself unhealthy for so long: longer than a broker or a disk is usually away."""
 BOUND_S = 5.0
 """How often the sizes of the logs are looked at."""
 LINES_SHOWN = 12
@@ -43,17 +46,22 @@ class Run(Struct):
     again_at: float | None = None
     """When it is to be started again; ``None`` while it runs."""
     restarts: int = 0
-    well: bool = True
-    """What its /healthz was last told to be."""
+    unhealthy_since: float | None = None
+    """Since when its /healthz has said so; ``None`` while it is healthy, or has not said anything."""
 
 
 class Supervisor:
     """Keeps children running until told to stop; ``check`` is called a few times a second, by one thread."""
 
     def __init__(
-        self, children: Sequence[Child], now: Callable[[], float] = time.monotonic, *, hung_s: float = HUNG_S
+        self,
+        children: Sequence[Child],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        hung_s: float = HUNG_S,
+        unhealthy_s: float = UNHEALTHY_S,
     ) -> None:
-        self._now, self._hung_s = now, hung_s
+        self._now, self._hung_s, self._unhealthy_s = now, hung_s, unhealthy_s
         self.runs: dict[str, Run] = {}
         self.mistaken: str | None = None
         self.failed: str | None = None
@@ -102,19 +110,25 @@ class Supervisor:
                 log.warning("did not stop in time and was killed; nothing is lost by it", child=name)
 
     def _look(self, name: str, run: Run) -> None:
-        """Tell when a child is not well or well again; kill one that has long been silent."""
+        """Log when a child becomes unhealthy or healthy; kill one that has been silent or unhealthy for long."""
         last = self._checkup.last(name)
-        if last is not None and last.at >= run.since and last.ok is not run.well:
-            run.well = last.ok
-            if last.ok:
-                log.info("well again", child=name)
-            else:
-                log.warning("is not well", child=name, why=last.why, log=str(run.child.log))
-        heard = max(run.since, last.at if last is not None else run.since)
-        if _asked_at(run.child) is None or self._now() - heard < self._hung_s:
-            return
-        log.error("answers nobody any more, killing it", child=name, silent_s=round(self._now() - heard, 1))
-        run.process.kill()
+        if last is not None and last.at >= run.since:
+            self._log_health(name, run, last)
+        answered = max(run.since, last.at if last is not None else run.since)
+        if _asked_at(run.child) is not None and self._now() - answered >= self._hung_s:
+            log.error(f"no health answer for {self._now() - answered:.0f} s, killing it", child=name)
+            run.process.kill()
+        elif run.unhealthy_since is not None and self._now() - run.unhealthy_since >= self._unhealthy_s:
+            log.error(f"unhealthy for {self._now() - run.unhealthy_since:.0f} s, restarting it", child=name)
+            run.process.kill()
+
+    def _log_health(self, name: str, run: Run, last: health_poll.Answer) -> None:
+        if last.ok and run.unhealthy_since is not None:
+            run.unhealthy_since = None
+            log.info("healthy again", child=name)
+        elif not last.ok and run.unhealthy_since is None:
+            run.unhealthy_since = last.at
+            log.warning("unhealthy", child=name, why=last.why, log=str(run.child.log))
 
     def _died(self, name: str, run: Run, code: int) -> None:
         if code == command_line.USAGE:
@@ -157,7 +171,7 @@ class Supervisor:
             run.again_at = self._now() + run.wait_s
             log.error("cannot be started, trying again", child=run.child.name, why=str(error))  # noqa: TRY400 - says all
             return
-        run.since, run.again_at = self._now(), None
+        run.since, run.again_at, run.unhealthy_since = self._now(), None, None
         run.restarts += 1
         self.failed = None
 

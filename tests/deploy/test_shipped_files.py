@@ -70,9 +70,14 @@ def test_a_container_says_whether_it_is_well(name: str) -> None:
     asked = " ".join(COMPOSE["services"][name]["healthcheck"]["test"])
     if name in OURS:
         (port,) = (each["targets"][0].partition(":")[2] for each in targets() if each["labels"]["process"] == name)
-        assert f"http://127.0.0.1:{port}/healthz" in asked
-        code = COMPOSE["services"][name]["healthcheck"]["test"][-1]
-        compile(code, name, "exec")
+        assert asked == f"CMD python -m monitor.process.container_check 127.0.0.1:{port}"
+        assert COMPOSE["services"][name]["init"] is True, "the check ends what process 1 has started"
+
+
+def test_kafka_is_the_version_that_everything_is_tested_with() -> None:
+    lock = (ROOT / "monitor/kafka/embedded/kafka_jars.lock").read_text("utf-8")
+    (version,) = set(re.findall(r"^org\.apache\.kafka:kafka-clients:(\S+) ", lock, re.M))
+    assert COMPOSE["services"]["kafka"]["image"] == f"apache/kafka:{version}"
 
 
 def test_kafka_keeps_its_data_in_its_volume() -> None:

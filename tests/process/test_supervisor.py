@@ -38,8 +38,8 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answers).serve_forever()
 def supervise() -> Iterator[Callable[..., Supervisor]]:
     made: list[Supervisor] = []
 
-    def make(*children: Child, hung_s: float = 60.0) -> Supervisor:
-        made.append(Supervisor(children, hung_s=hung_s))
+    def make(*children: Child, **limits: float) -> Supervisor:
+        made.append(Supervisor(children, **limits))
         return made[-1]
 
     yield make
@@ -108,19 +108,35 @@ def test_one_that_answers_nobody_is_killed_and_started_again(
     until(checked(line, lambda: (last := line.health("tiny")) is not None and last.at > since))
 
 
-def test_it_tells_when_one_is_not_well_and_when_it_is_again(
+def test_one_that_answers_but_is_unhealthy_for_long_is_restarted(
+    tmp_path: Path, supervise: Callable[..., Supervisor]
+) -> None:
+    port, status = free_port(), tmp_path / "status"
+    status.write_text("503")
+    line = supervise(tiny(tmp_path, HEALTHY, str(port), str(status), health=f"127.0.0.1:{port}"), unhealthy_s=2.0)
+    run = line.runs["tiny"]
+    with capture_logs() as told:
+        until(checked(line, lambda: run.restarts == 1))
+        status.write_text("200")
+        since = run.since
+        until(checked(line, lambda: (last := line.health("tiny")) is not None and last.at > since and last.ok))
+    assert "unhealthy for 2 s, restarting it" in [said["event"] for said in told]
+    assert run.unhealthy_since is None
+
+
+def test_it_tells_when_one_is_unhealthy_and_when_it_is_healthy_again(
     tmp_path: Path, supervise: Callable[..., Supervisor]
 ) -> None:
     port, status = free_port(), tmp_path / "status"
     status.write_text("503")
     line = supervise(tiny(tmp_path, HEALTHY, str(port), str(status), health=f"127.0.0.1:{port}"), hung_s=4.0)
     with capture_logs() as told:
-        until(checked(line, lambda: not line.runs["tiny"].well))
+        until(checked(line, lambda: line.runs["tiny"].unhealthy_since))
         status.write_text("200")
-        until(checked(line, lambda: line.runs["tiny"].well))
+        until(checked(line, lambda: line.runs["tiny"].unhealthy_since is None))
     assert [(said["event"], said.get("why")) for said in told] == [
-        ("is not well", "the disk is full"),
-        ("well again", None),
+        ("unhealthy", "the disk is full"),
+        ("healthy again", None),
     ]
 
 
