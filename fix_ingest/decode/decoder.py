@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from operator import attrgetter
+from typing import Any, get_args
 
 from fix_ingest.decode import execution_reports, order_messages
 from fix_ingest.decode.context import Case, Unusable
@@ -16,6 +17,7 @@ from fix_ingest.decode.message import Broken, Message, parse, shown, text_of
 from fix_ingest.journal.record import Record
 from monitor.venues.table import Venues
 from monitor.wire.events import (
+    NAME_MOST,
     Gap,
     GapFilled,
     Garbled,
@@ -119,9 +121,10 @@ class Decoder:
         parents = chains if elsewhere is None else self._lineage.of(elsewhere)
         case = Case(message, record, self.source, habits, chains, parents, self._venues, self.counts, self._live)
         try:
-            return _ORDERS[meaning](case)
+            event = _ORDERS[meaning](case)
         except Unusable as unusable:
             return self._garbled(record, str(unusable))
+        return event if (fault := _too_long(event)) is None else self._garbled(record, fault)
 
     def _session(self, record: Record, message: Message, meaning: MessageMeaning | None) -> list[ReportLine]:
         """Logon, logout and sequence reset, which a log tells by messages; everything else tells nothing."""
@@ -176,3 +179,20 @@ class Decoder:
         if habits is None:
             habits = self._habits[session] = Habits(self._dialects.get(session, self._otherwise), session)
         return habits
+
+
+_NAMES = (
+    *("order_id", "parent_id", "broker_id", "exec_id", "ref_exec_id", "new_id", "symbol", "venue_sent"),
+    *("capacity", "liquidity"),
+)
+_names_of = {
+    kind: attrgetter(*(name for name in _NAMES if name in kind.__struct_fields__)) for kind in get_args(OrderKind)
+}
+
+
+def _too_long(event: OrderKind) -> str | None:
+    """Which id or code is longer than any may be: no counterparty means it, and it would travel with every finding."""
+    if max(map(len, filter(None, _names_of[type(event)](event)))) <= NAME_MOST:
+        return None
+    long = {name: len(value) for name in _NAMES if (value := getattr(event, name, None)) and len(value) > NAME_MOST}
+    return "; ".join(f"{name} of {length} characters: at most {NAME_MOST}" for name, length in long.items())

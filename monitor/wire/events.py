@@ -36,7 +36,11 @@ Time = Annotated[int, Meta(ge=-LATEST, le=LATEST)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Paid = Annotated[int, Meta(gt=0, le=2**63 - 1)]
 """Price of an execution."""
-Name = Annotated[str, Meta(min_length=1)]
+NAME_MOST = 256
+"""Characters of an id or a code, more than anybody uses: no report can make a message too large for Kafka."""
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_MOST)]
+Code = Annotated[str, Meta(max_length=NAME_MOST)]
+"""An id or a code that may be absent, or empty as it was sent."""
 
 _DIGITS = 27
 """Of a quantity, before or behind its point: beyond it sums of quantities would be rounded."""
@@ -53,7 +57,7 @@ class Event(
 ):
     """What every line of ``reports`` carries: identity and two times."""
 
-    source: str
+    source: Name
     """Publisher that vouches for the event, such as the name of a drop-copy journal."""
     n: Whole
     """Number of the journal record within the source: rises, never reused."""
@@ -61,7 +65,7 @@ class Event(
     """Which event of that record, where one record makes several."""
     at: Time
     """When it happened, by ``clock``."""
-    clock: str = "here"
+    clock: Code = "here"
     """Whose clock stamped ``at``; the policy gives each clock its error budget."""
     seen: Time
     """When it reached sorwatch."""
@@ -78,7 +82,7 @@ class Ended(Event, frozen=True, kw_only=True, tag="ended"):
 class SessionEvent(Event, frozen=True, kw_only=True):
     """Something about a FIX session rather than about an order."""
 
-    session: str
+    session: Name
     text: str | None = None
 
 
@@ -118,26 +122,26 @@ class Garbled(SessionEvent, frozen=True, kw_only=True, tag="garbled"):
 class Report(Event, frozen=True, kw_only=True):
     """What every event about one order carries."""
 
-    session: str
+    session: Name
     seq: Whole | None = None
     """MsgSeqNum(34)."""
     symbol: Name
     order_id: Name
     """The order this event is about: ClOrdID(11) of the first of its replace chain."""
-    parent_id: str | None = None
+    parent_id: Code | None = None
     """The customer's order this one is a route of; ``None`` when it is the customer's order itself or unknown."""
-    link: str | None = None
+    link: Code | None = None
     """Which rung of the lineage ladder named the parent."""
-    broker_id: str | None = None
+    broker_id: Code | None = None
     """OrderID(37)."""
-    exec_id: str | None = None
+    exec_id: Code | None = None
     """ExecID(17)."""
     side: Side | None = None
-    venue: str | None = None
+    venue: Code | None = None
     """MIC of the venue, resolved; ``None`` when absent or unknown."""
-    venue_sent: str | None = None
+    venue_sent: Code | None = None
     """The venue exactly as it was sent."""
-    vendor: str | None = None
+    vendor: Code | None = None
     """Who runs the router."""
     text: str | None = None
     raw: str | None = None
@@ -152,7 +156,7 @@ class Terms(Report, frozen=True, kw_only=True):
     price: Whole | None = None
     """Limit price."""
     tif: Literal["day", "ioc", "fok", "gtc", "opg", "cls", "gtd", "other"] | None = None
-    capacity: str | None = None
+    capacity: Code | None = None
 
 
 class Received(Terms, frozen=True, kw_only=True, tag="received"):
@@ -174,7 +178,7 @@ class Filled(Report, frozen=True, kw_only=True, tag="filled"):
     price: Paid
     leaves: Decimal | None = None
     cum: Decimal | None = None
-    liquidity: str | None = None
+    liquidity: Code | None = None
     """Added, removed or routed, as sent."""
     auction: bool = False
     """Printed in an opening, reopening or closing cross: its price has no NBBO to be compared with."""
@@ -198,7 +202,7 @@ class Cancelled(Report, frozen=True, kw_only=True, tag="cancelled"):
 class Replaced(Terms, frozen=True, kw_only=True, tag="replaced"):
     """The order's terms changed; ``order_id`` stays that of the first of the chain."""
 
-    new_id: str | None = None
+    new_id: Code | None = None
 
 
 class Expired(Report, frozen=True, kw_only=True, tag="expired"):

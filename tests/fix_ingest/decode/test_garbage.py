@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fix_ingest.journal.record import RecordKind
 from fix_ingest.logs.shapes import messages
 from monitor.wire.codec import decode_reports, encode_lines
-from monitor.wire.events import Garbled
-from tests.fix_ingest.decode.messages import decoder, frame, record
+from monitor.wire.events import Filled, Garbled
+from tests.fix_ingest.decode.messages import FILL, decoder, frame, garbled, one, record
 
 SEEDS = [
     frame("35=D|34=1|11=C1|1080=P1|55=IBM|54=1|38=100|40=2|44=181.25|59=0|100=XNAS|60=20261103-14:30:00.001|"),
@@ -102,3 +104,11 @@ def test_the_seeds_are_good() -> None:
     reader = decoder()
     kinds = [type(event).__name__ for seed in SEEDS for event in reader.decode(record(seed))]
     assert kinds == ["Routed", "Filled", "Replaced", "Busted", "Rejected"]
+
+
+@pytest.mark.parametrize("tag", ["11", "37", "17", "55", "30"])
+def test_an_id_of_any_length_becomes_a_named_event_and_never_travels_with_a_finding(tag: str) -> None:
+    message = re.sub(rf"(?<=\|){tag}=[^|]*", f"{tag}={'X' * 170_000}", f"|{FILL}")[1:]
+    reason = garbled(message)
+    assert "170000 characters: at most 256" in reason
+    assert isinstance(one(re.sub(rf"(?<=\|){tag}=[^|]*", f"{tag}={'X' * 256}", f"|{FILL}")[1:]), Filled)
