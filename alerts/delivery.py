@@ -62,12 +62,12 @@ class Courier:
                 if notice is not None:
                     await self._try(notice)
                     continue
+                await self._sleep()
             except sqlite3.Error:
                 log.exception(
-                    "the ledger cannot be written; waiting", channel=self.channel.name, hint="is the disk full?"
+                    "the ledger cannot be read or written; waiting", channel=self.channel.name, hint="is the disk full?"
                 )
                 await asyncio.sleep(FIRST_S)
-            await self._sleep()
 
     def _next(self) -> Notice | None:
         now = self._now()

@@ -82,6 +82,7 @@ def drain(bootstrap: str, prefix: str, quotes: int) -> None:
         topic_disable_leader=True,
         broker_session_timeout=10,
         broker_request_timeout=10,
+        datadir=tempfile.mkdtemp(prefix="plain-faust-"),
     )
     quote_topic, fill_topic = app.topic(prefix + "quotes"), app.topic(prefix + "fills")
     last: dict[str, Any] = {}

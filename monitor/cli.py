@@ -12,6 +12,7 @@ import sys
 
 from monitor.config.toml import Mistaken
 from monitor.process import command_line, logs
+from monitor.process.health_server import CannotListen
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("monitor.demo.command", "a market, a router with planted faults and the whole line, on this machine"),
@@ -58,6 +59,9 @@ def _guarded(args: argparse.Namespace) -> int:
     except Mistaken as mistaken:
         sys.stderr.write(f"{mistaken}\n")
         return command_line.USAGE
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        return command_line.UNAVAILABLE
     except OSError as error:
         if error.filename is None:
             raise

@@ -24,6 +24,7 @@ from alerts.incidents import Incident
 from alerts.outbox import Notice
 from alerts.service import Office
 from monitor.config.settings import Alert
+from monitor.process import address
 
 FINDINGS_SHOWN, NOTICES_SHOWN, UNREADABLE_SHOWN = 15, 15, 10
 LONGEST_NUMBER = 18
@@ -58,15 +59,15 @@ class Desk:
         self._started = now()
         named = None if alert.base_url is None else urlsplit(alert.base_url).hostname
         self._names = {*LOOPBACK, *(() if named is None else (named,))}
-        self._loopback = alert.page.rsplit(":", 1)[0].strip("[]") in LOOPBACK
+        self._loopback = address.parse(alert.page).host in LOOPBACK
         self._registry = metrics.registry(lambda: office.readings(now()))
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
 
     async def start(self) -> int:
         """Listen; answers the port. Raises `OSError` when the address is taken."""
-        host, port = self._alert.page.rsplit(":", 1)
+        there = address.parse(self._alert.page)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, int(port))
+        site = web.TCPSite(self._runner, there.host, there.port)
         await site.start()
         return int(self._runner.addresses[0][1])
 

@@ -131,12 +131,18 @@ class Journal:
     def _begin_segment(self) -> None:
         old = self._fd
         self._open_segment()
-        if old >= 0:
+        try:
             if self._sync != "never":
-                os.fdatasync(old)
-            os.close(old)
-        if self._sync != "never":
-            force_directory(self.directory)
+                if old >= 0:
+                    os.fdatasync(old)
+                force_directory(self.directory)
+        except OSError as error:
+            # as in `force`: what the disk took is unknown, and only a restart can tell
+            self._failed = error
+            raise
+        finally:
+            if old >= 0:
+                os.close(old)
 
     def _open_segment(self) -> None:
         """Write on in a new file that begins with a head; where that fails, in the old one."""

@@ -31,7 +31,7 @@ from fix_ingest.publish.position import Saved, Scribe
 from monitor.config import load, settings
 from monitor.kafka.producer import BoundedProducer
 from monitor.process import command_line, gc_tuning
-from monitor.process.health_server import Health, Probe
+from monitor.process.health_server import CannotListen, Health, Probe
 from monitor.process.signals import stopping
 from monitor.venues import shipped
 from monitor.wire import codec
@@ -235,9 +235,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(publisher: Publisher, address: str, stop: threading.Event) -> int:
     try:
-        probe = Probe(address, Meter(publisher).registry, lambda: health(publisher))
-    except OSError as error:
-        sys.stderr.write(f"publish.probe: cannot listen on {address}: {error.strerror}\n")
+        probe = Probe(address, "publish.probe", Meter(publisher).registry, lambda: health(publisher))
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
         publisher.producer.close(0.0)
         return command_line.UNAVAILABLE
     try:

@@ -115,7 +115,7 @@ def _listen(settings: Settings, passwords: dict[str, str]) -> NoReturn:
         signal.signal(number, lambda *_: stop.set())
     registry = CollectorRegistry()
     registry.register(Figures(engine, journal))
-    probe = Probe(listen.probe, registry, lambda: _health(engine.links, journal))
+    probe = Probe(listen.probe, "listen.probe", registry, lambda: _health(engine.links, journal))
     engine.start()
     log.info("listening", sessions=[s.name for s in listen.session], probe=probe.port, next=journal.next)
     while not stop.wait(1.0):

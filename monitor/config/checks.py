@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from monitor.config.settings import Alert, Kafka, Listen, Mail, Publish, Quotes, Session, Watch
 from monitor.config.toml import Located, Mistake
+from monitor.process import address
 
 APPLICATION_VERSIONS: Final = (
     *("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"),
@@ -58,8 +59,11 @@ def _shared_source(read: Readable, located: Located) -> Iterator[Mistake]:
 
 def is_address(text: str, lowest: int) -> bool:
     """Whether it is HOST:PORT, the port not below ``lowest``."""
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdecimal() and lowest <= int(port[:6]) <= 65535
+    try:
+        address.parse(text, lowest=lowest)
+    except ValueError:
+        return False
+    return True
 
 
 def _session_mistakes(sessions: tuple[tuple[int, Session], ...], located: Located) -> Iterator[Mistake]:
@@ -136,9 +140,9 @@ def _alert_mistakes(alert: Alert, located: Located) -> Iterator[Mistake]:
 def _mail_mistakes(mail: Mail, located: Located) -> Iterator[Mistake]:
     if not mail.to:
         yield located.mistake(("alert", "mail", "to"), "alert.mail.to names nobody")
-    for key, address in (("sender", mail.sender), *(("to", to) for to in mail.to)):
-        if not address.strip() or not address.isprintable():
-            yield located.mistake(("alert", "mail", key), f"alert.mail.{key}: {address!r} is no mail address")
+    for key, mailbox in (("sender", mail.sender), *(("to", to) for to in mail.to)):
+        if not mailbox.strip() or not mailbox.isprintable():
+            yield located.mistake(("alert", "mail", key), f"alert.mail.{key}: {mailbox!r} is no mail address")
     if (mail.username is None) != (mail.password_file is None):
         yield located.mistake(("alert", "mail"), "alert.mail needs username and password_file, or neither")
     if mail.username is not None and mail.tls == "none":
@@ -148,14 +152,14 @@ def _mail_mistakes(mail: Mail, located: Located) -> Iterator[Mistake]:
 def _shared_addresses(read: Readable, located: Located) -> Iterator[Mistake]:
     """Addresses that are none, and two processes that would listen on the same one."""
     taken = {f"{s.host}:{s.port}": f"listen.session {s.name!r}" for _, s in read.sessions if s.role == "acceptor"}
-    for place, address in _addresses(read):
+    for place, there in _addresses(read):
         name = ".".join(place)
-        if not is_address(address, lowest=0):
-            yield located.mistake(place, f"{name}: {address!r} is not HOST:PORT")
-        elif address in taken:
-            yield located.mistake(place, f"{name}: {address} is where {taken[address]} listens")
-        elif not address.endswith(":0"):
-            taken[address] = name
+        if not is_address(there, lowest=0):
+            yield located.mistake(place, f"{name}: {there!r} is not HOST:PORT")
+        elif there in taken:
+            yield located.mistake(place, f"{name}: {there} is where {taken[there]} listens")
+        elif not there.endswith(":0"):
+            taken[there] = name
 
 
 def _addresses(read: Readable) -> Iterator[tuple[tuple[str, str], str]]:

@@ -25,7 +25,7 @@ from monitor.demo import stage as setup
 from monitor.demo.stage import Stage
 from monitor.kafka import topics
 from monitor.kafka.embedded import jars
-from monitor.process import child, command_line, supervisor
+from monitor.process import address, child, command_line, supervisor
 from monitor.process.lockfile import held
 from monitor.process.signals import stopping
 from monitor.run.line import NoTopics, embedded, wait_for_topics
@@ -89,10 +89,10 @@ def _positive(text: str) -> float:
 
 
 def _server(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not (host and port.isdecimal() and 0 < int(port) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return text
+    try:
+        return str(address.parse(text, lowest=1))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class NotOurs(RuntimeError):

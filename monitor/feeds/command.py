@@ -215,10 +215,7 @@ def _shifted(rounds: Iterator[Round], standing: Standing) -> tuple[Iterator[Roun
 
 
 def _probe(address: str, meters: Meters, health: Callable[[], Health]) -> Probe:
-    try:
-        return Probe(address, meters.registry, health)
-    except OSError as error:
-        raise _mistaken("quotes.probe", f"{address}: cannot listen there: {error.strerror}") from None
+    return Probe(address, "quotes.probe", meters.registry, health)
 
 
 def _speed(text: str) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.config import load, settings
 from monitor.config.toml import Mistake, Mistaken
+from monitor.process import address
 
 
 class Unavailable(RuntimeError):
@@ -47,12 +48,12 @@ def reach(kafka: settings.Kafka, seconds: float = 3.0) -> None:
     """
     said = []
     for server in kafka.servers:
-        host, _, port = server.rpartition(":")
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), seconds):
+            there = address.parse(server, lowest=1)
+            with socket.create_connection((there.host, there.port), seconds):
                 return
-        except ValueError:
-            said.append(f"{server!r} is not host:port")
+        except ValueError as error:
+            said.append(str(error))
         except OSError as error:
             said.append(f"{server}: {error.strerror or error}")
     raise Unavailable(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from monitor.process import address
+
 EVERY_S = 2.0
 ANSWER_S = 2.0
 
@@ -32,9 +34,9 @@ class Checkup:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def add(self, name: str, address: str) -> None:
+    def add(self, name: str, there: str) -> None:
         """Ask one more, at ``host:port``, each in a thread of its own: one that hangs delays nobody's turn."""
-        thread = threading.Thread(target=self._ask_often, args=(name, address), name=f"checkup-{name}", daemon=True)
+        thread = threading.Thread(target=self._ask_often, args=(name, there), name=f"checkup-{name}", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -48,17 +50,17 @@ class Checkup:
         for thread in self._threads:
             thread.join()
 
-    def _ask_often(self, name: str, address: str) -> None:
+    def _ask_often(self, name: str, there: str) -> None:
         while not self._stop.wait(self._every_s):
-            answer = ask(address, self._now)
+            answer = ask(there, self._now)
             if answer is not None:
                 self._answers[name] = answer
 
 
-def ask(address: str, now: Callable[[], float] = time.monotonic) -> Answer | None:
+def ask(text: str, now: Callable[[], float] = time.monotonic) -> Answer | None:
     """What the process at ``host:port`` says; ``None`` when nobody answers there in time."""
-    host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=ANSWER_S)
+    there = address.parse(text)
+    connection = http.client.HTTPConnection(there.host, there.port, timeout=ANSWER_S)
     try:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from monitor.process import address
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -20,12 +23,19 @@ class Health(Struct, frozen=True, kw_only=True):
     facts: dict[str, int | float | str | None] = {}
 
 
+class CannotListen(OSError):
+    """The address of a health server cannot be listened on; says which, why, and which setting names it."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class Probe:
     """A small HTTP server in a daemon thread; ``port`` is the one it got when 0 was asked for."""
 
-    def __init__(self, address: str, registry: CollectorRegistry, health: Callable[[], Health]) -> None:
-        """Bind ``host:port``; raises `OSError` when it is taken."""
-        host, port = address.rsplit(":", 1)
+    def __init__(self, text: str, setting: str, registry: CollectorRegistry, health: Callable[[], Health]) -> None:
+        """Bind the ``host:port`` that ``setting`` has named; raises `CannotListen`."""
+        there = address.parse(text)
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -48,7 +58,14 @@ class Probe:
             def log_message(self, format: str, *args: object) -> None:
                 """Probes come every few seconds: not worth a line."""
 
-        self._server = ThreadingHTTPServer((host, int(port)), Handler)
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in there.host else socket.AF_INET
+
+        try:
+            self._server = Server((there.host, there.port), Handler)
+        except OSError as error:
+            why = f"{setting}: cannot listen on {text}: {error.strerror or error}"
+            raise CannotListen(error.errno, why) from None
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="probe", daemon=True)

@@ -16,7 +16,8 @@ from msgspec import Struct
 from monitor.config import load
 from monitor.config.settings import Settings
 from monitor.config.toml import Mistaken
-from monitor.process import command_line
+from monitor.process import address, command_line
+from monitor.process.address import Address
 
 
 class Answer(Struct, frozen=True):
@@ -110,20 +111,17 @@ def _ports(config: Settings) -> Iterator[Answer]:
     wanted = {s.name: f"{s.host}:{s.port}" for s in config.listen.session if s.role == "acceptor"}
     wanted |= {"listen": config.listen.probe, "publish": config.publish.probe, "quotes": config.quotes.probe}
     wanted |= {"watch": config.watch.probe, "alert": config.alert.page}
-    for name, address in wanted.items():
-        host, port = address.rsplit(":", 1)
-        taken = _taken(host, int(port))
-        state, how = (
-            ("ok", f"{address} is free") if taken is None else ("note", f"{address}: {taken} (running already?)")
-        )
+    for name, text in wanted.items():
+        taken = _taken(address.parse(text))
+        state, how = ("ok", f"{text} is free") if taken is None else ("note", f"{text}: {taken} (running already?)")
         yield Answer(f"port of {name}", state, how)
 
 
-def _taken(host: str, port: int) -> str | None:
-    with socket.socket() as trial:
+def _taken(there: Address) -> str | None:
+    with socket.socket(socket.AF_INET6 if ":" in there.host else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((host, port))
+            trial.bind((there.host, there.port))
         except OSError as error:
             return error.strerror or str(error)
     return None
@@ -170,15 +168,15 @@ def _others(config: Settings) -> Iterator[Answer]:
     called = {f"session {s.name}": f"{s.host}:{s.port}" for s in config.listen.session if s.role == "initiator"}
     if config.alert.mail is not None:
         called["alert.mail"] = f"{config.alert.mail.host}:{config.alert.mail.port}"
-    for what, address in called.items():
-        host, port = address.rsplit(":", 1)
+    for what, text in called.items():
+        host, port = text.rsplit(":", 1)
         try:
             socket.create_connection((host, int(port)), 2).close()
         except OSError as error:
-            how = f"{address}: {error.strerror or error}: check host, port and the network; it is tried again for ever"
+            how = f"{text}: {error.strerror or error}: check host, port and the network; it is tried again for ever"
             yield Answer(what, "note", how)
         else:
-            yield Answer(what, "ok", f"{address} takes connections")
+            yield Answer(what, "ok", f"{text} takes connections")
 
 
 def _secrets(config: Settings) -> Iterator[Answer]:

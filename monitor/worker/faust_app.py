@@ -31,7 +31,7 @@ from monitor.kafka import connection
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.kafka.rereader import Rereader
 from monitor.process import command_line, gc_tuning
-from monitor.process.health_server import Probe
+from monitor.process.health_server import CannotListen, Probe
 from monitor.wire import codec
 from monitor.worker.assignment import Arrival
 from monitor.worker.health import Pulse
@@ -111,9 +111,9 @@ async def serve(config: Settings, make: MakeJudge) -> int:
     worker = Worker(config.watch, make, outlet, rereader, meters)
     pulse = Pulse(worker, outlet)
     try:
-        probe = Probe(config.watch.probe, meters.registry, pulse.health)
-    except OSError as error:
-        sys.stderr.write(f"watch.probe: cannot listen on {config.watch.probe}: {error.strerror}\n")
+        probe = Probe(config.watch.probe, "watch.probe", meters.registry, pulse.health)
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
         return command_line.UNAVAILABLE
     log.info("probe", port=probe.port)
     try:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -262,3 +262,23 @@ def test_a_body_longer_than_a_record_can_be_is_cut_and_not_lost(tmp_path: Path) 
     assert cut.kind == "refused"
     assert cut.body == b"x" * len(cut.body)
     assert LARGEST - 1000 < len(cut.body) <= LARGEST
+
+
+def test_a_disk_that_fails_while_a_segment_is_turned_stops_the_journal_until_a_restart(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, segment_bytes=300, sync="always")
+    first = journal.append("S", "message", b"x" * 400, seen=1)
+    reader, writer = os.pipe()
+    os.dup2(writer, journal._fd)  # a descriptor that cannot be forced to disk: fdatasync fails with EINVAL
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(2):
+        with pytest.raises(OSError, match="Invalid argument"):
+            journal.append("S", "message", b"y", seen=2)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before, "the descriptor of the old segment is closed"
+    assert journal.failure is not None
+    for fd in (reader, writer):
+        os.close(fd)
+    journal.close()
+    with closing(Journal(tmp_path, segment_bytes=300, sync="always")) as again:
+        assert again.next > first
+        again.append("S", "message", b"z", seen=3)
+    assert [record.body for record in read_all(tmp_path)] == [b"x" * 400, b"z"]
