@@ -140,7 +140,7 @@ class Alerting:
         while cut is None:
             try:
                 with self.ledger.transaction():
-                    cut = self.outbox.resume(time.time_ns())
+                    cut = self.outbox.resume(time.time_ns(), tuple(self._names()))
             except sqlite3.Error:
                 log.exception("the ledger cannot be written; waiting", hint="is the disk full?")
                 await asyncio.sleep(5)

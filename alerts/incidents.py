@@ -203,13 +203,19 @@ def entry_of(finding: Finding, heard: int, known: Entry | None = None) -> Entry:
         severity=finding.severity,
         title=finding.title,
         order_id=finding.order_id,
-        weighs=next(i for i in (finding.exec_id, finding.route_id, finding.order_id) if i is not None),
+        weighs=_weighs(finding),
         symbol=finding.symbol,
         qty=finding.qty,
         cost=finding.cost,
         at=finding.at,
         heard=heard,
     )
+
+
+def _weighs(finding: Finding) -> str:
+    """The execution, with the order it filled: an ExecID alone may be that of another order's too."""
+    order = finding.order_id if finding.route_id is None else finding.route_id
+    return "\x1f".join((finding.symbol, order, finding.exec_id or ""))
 
 
 def gathered(entries: Iterable[Entry], now: int, pace: Pace) -> Incident:
@@ -227,7 +233,7 @@ def gathered(entries: Iterable[Entry], now: int, pace: Pace) -> Incident:
         severity=example.severity,
         title=example.title,
         count=len(paging),
-        orders=len({e.order_id for e in paging}),
+        orders=len({(e.symbol, e.order_id) for e in paging}),
         shares=_shares(paging),
         cost=_cost(paging),
         symbols=len({e.symbol for e in shown}),

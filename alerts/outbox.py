@@ -132,9 +132,23 @@ class Outbox:
         """Where a notice stands after an attempt."""
         self._db.execute("UPDATE notices SET state=?, due=?, thread=? WHERE key=?", (state, due, thread, key))
 
-    def resume(self, now: int) -> int:
-        """At start: close what was in flight and try again what was refused; answers how many were in flight."""
+    def resume(self, now: int, channels: tuple[str, ...]) -> int:
+        """At start: close what was in flight and try again what was refused; answers how many were in flight.
+
+        A notice that waits for a channel which the settings name no more is given up, with that reason on record.
+        """
         self._db.execute("UPDATE notices SET state='pending', due=? WHERE state='refused'", (now,))
+        known = ",".join("?" * len(channels))
+        waiting = f"SELECT key FROM notices WHERE state='pending' AND channel NOT IN ({known})"  # noqa: S608 - our own marks
+        self._db.execute(
+            f"INSERT INTO attempts (key, started, ended, outcome, detail) SELECT key, ?, ?, 'given up', ? "  # noqa: S608 - as above
+            f"FROM ({waiting})",
+            (now, now, "the settings name no such channel any more", *channels),
+        )
+        self._db.execute(
+            f"UPDATE notices SET state='refused' WHERE state='pending' AND channel NOT IN ({known})",  # noqa: S608 - as above
+            channels,
+        )
         cut = self._db.execute(
             "UPDATE attempts SET ended=?, outcome='interrupted', detail=? WHERE outcome='in flight'",
             (now, "the process ended while it was being sent: it is sent again and may arrive twice"),

@@ -6,7 +6,7 @@ does everything inside the ledger's transactions.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
@@ -24,7 +24,7 @@ from monitor.wire.events import Execution, Finding, LineHealth
 
 log = structlog.get_logger()
 
-EXECUTIONS_KEPT, FINDINGS_KEPT, UNREADABLE_KEPT, ROUTES_REMEMBERED = 50_000, 100_000, 500, 20_000
+EXECUTIONS_KEPT, FINDINGS_KEPT, UNREADABLE_KEPT = 50_000, 100_000, 500
 NOTICES_KEPT_NS = 90 * 86_400 * 10**9
 TRIM_EVERY = 5_000
 """Messages between two looks at how much is kept."""
@@ -59,7 +59,8 @@ class Office:
         self.timing, self.pace, self.channels, self.base_url = timing, pace, channels, base_url
         self.measures = Measures()
         self._changed: dict[tuple[str, Labels], float] = {}
-        self._routes: OrderedDict[str, None] = OrderedDict()
+        self._new_latencies: list[int] = []
+        """Of the batch being taken in: they count once it is kept."""
         self._since_trim = 0
         self.latencies: deque[int] = deque(maxlen=1000)
         """Fill seen → finding on Kafka beyond patience, ns, of the newest findings."""
@@ -74,6 +75,7 @@ class Office:
         self.health: dict[int, LineHealth] = {h.partition: h for h in self.ledger.health()}
         self.measures.know(self.totals)
         self._changed.clear()
+        self._new_latencies.clear()
         for entry in self.ledger.entries():
             self.incidents.put(entry)
         self._ask = dict.fromkeys(self.incidents.ids(), 0)
@@ -86,6 +88,8 @@ class Office:
                 self.ledger.reached(received.topic, received.part, received.offset + 1)
             self._trim(len(batch), now)
             self._save_totals()
+        self.latencies.extend(self._new_latencies)
+        self._new_latencies.clear()
 
     def tell(self, now: int) -> int:
         """Decide about every incident that may have to be told; answers how many were."""
@@ -157,10 +161,7 @@ class Office:
         news, before = self.ledger.keep_execution(execution)
         if not news:
             return
-        first = execution.route_id not in self._routes
-        self._routes[execution.route_id] = None
-        if len(self._routes) > ROUTES_REMEMBERED:
-            self._routes.popitem(last=False)
+        first = before is None and self.ledger.is_first_of_route(execution)
         self.count(self.measures.execution(execution, before, first))
 
     def _hear_health(self, health: LineHealth) -> None:
@@ -169,7 +170,7 @@ class Office:
             return
         self.health[health.partition] = health
         self.ledger.keep_health(health)
-        self.latencies.extend(max(0, ns - health.patience_ns) for ns in health.latency_ns)
+        self._new_latencies.extend(max(0, ns - health.patience_ns) for ns in health.latency_ns)
         self.count(self.measures.health(health))
 
     def _keep_unreadable(self, received: Received, reason: str, now: int) -> None:
@@ -229,6 +230,7 @@ class Office:
                 return
             if incident.id not in self._ask:
                 self.incidents.forget(incident.id)
+                self.told.pop(incident.id, None)
                 self.ledger.forget_findings(incident.id)
 
 

@@ -18,10 +18,10 @@ from msgspec import Struct
 from alerts.incidents import Entry
 from alerts.totals import Labels
 from monitor.process.lockfile import held
-from monitor.wire.events import DAY_NS, Execution, Finding, LineHealth
+from monitor.wire.events import Execution, Finding, LineHealth
 
 FILE = "alerts.db"
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE offsets (topic TEXT, part INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, part)) WITHOUT ROWID;
@@ -35,8 +35,10 @@ CREATE TABLE revisions (
   id TEXT, revision INTEGER, heard INTEGER NOT NULL, state TEXT NOT NULL, certainty TEXT NOT NULL,
   reason TEXT NOT NULL, PRIMARY KEY (id, revision)) WITHOUT ROWID;
 CREATE TABLE executions (
-  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, order_id TEXT NOT NULL, body BLOB NOT NULL);
+  n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, order_id TEXT NOT NULL, route TEXT NOT NULL,
+  body BLOB NOT NULL);
 CREATE INDEX executions_order ON executions (order_id);
+CREATE INDEX executions_route ON executions (route);
 CREATE TABLE health (part INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE totals (name TEXT, labels TEXT, value REAL NOT NULL, PRIMARY KEY (name, labels)) WITHOUT ROWID;
 CREATE TABLE unreadable (
@@ -93,6 +95,11 @@ class Revision(Struct, frozen=True, kw_only=True):
     state: str
     certainty: str
     reason: str
+
+
+def _route(execution: Execution) -> str:
+    """The route of an execution as its id has it: with its trade date and sender."""
+    return execution.id.removesuffix(execution.exec_id)
 
 
 class Ledger:
@@ -203,19 +210,23 @@ class Ledger:
 
     def keep_execution(self, execution: Execution) -> tuple[bool, Execution | None]:
         """Keep it unless a later revision is known; answers whether it is news, and what was known before."""
-        # ids are unique for a day only
-        day = execution.at // DAY_NS
-        name = msgspec.json.encode((execution.session, execution.route_id, execution.exec_id, day)).decode()
-        found = self.db.execute("SELECT body FROM executions WHERE id=?", (name,)).fetchone()
+        found = self.db.execute("SELECT body FROM executions WHERE id=?", (execution.id,)).fetchone()
         known = None if found is None else msgspec.json.decode(found[0], type=Execution)
         if known is not None and known.revision >= execution.revision:
             return False, known
         self.db.execute(
-            "INSERT INTO executions (id, order_id, body) VALUES (?, ?, ?) "
+            "INSERT INTO executions (id, order_id, route, body) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET body=excluded.body, order_id=excluded.order_id",
-            (name, execution.order_id, msgspec.json.encode(execution)),
+            (execution.id, execution.order_id, _route(execution), msgspec.json.encode(execution)),
         )
         return True, known
+
+    def is_first_of_route(self, execution: Execution) -> bool:
+        """Whether no other execution of its route is kept: the hops before it are counted once a route."""
+        found = self.db.execute(
+            "SELECT 1 FROM executions WHERE route=? AND id<>? LIMIT 1", (_route(execution), execution.id)
+        )
+        return found.fetchone() is None
 
     def executions_of(self, order: str) -> list[Execution]:
         """Executions of an order that are still kept, oldest first."""

@@ -116,9 +116,7 @@ class Decoder:
         return self._session(record, message, meaning)
 
     def _order(self, record: Record, message: Message, habits: Habits, meaning: MessageMeaning) -> ReportLine:
-        chains = self._lineage.of(record.session)
-        elsewhere = habits.dialect.parents_session
-        parents = chains if elsewhere is None else self._lineage.of(elsewhere)
+        chains, parents = self._lineage.of(habits.sender), self._lineage.of(habits.parents_sender)
         case = Case(message, record, self.source, habits, chains, parents, self._venues, self.counts, self._live)
         try:
             event = _ORDERS[meaning](case)

@@ -91,13 +91,15 @@ class Dialect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name of the clock that stamps the time tags; the session's own name when none."""
     vendor: str | None = None
     """Who runs the router; the session's setting goes before it."""
+    counterparty: str | None = None
+    """Whose ids these are; the session's own name when none. The session's setting goes before it."""
     future_seconds: Annotated[float, Meta(gt=0)] = 60.0
     """A time further ahead of arrival than this is not believed: its order would wait so long to be judged."""
     tags: Tags = field(default_factory=Tags)
     parent: tuple[Rung, ...] = ()
     """How a route names its parent: rungs tried in turn."""
     parents_session: str | None = None
-    """Name of the session on which the parents' orders come, when it is not this one."""
+    """Whose orders this session routes, when they are not its own: another session, or its counterparty."""
     without_parent: Literal["received", "routed"] = "received"
     """What a NewOrderSingle is that names no parent: the customer's order, or a route whose parent is not told."""
     exec_types: dict[str, Meaning] = {}

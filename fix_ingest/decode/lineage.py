@@ -109,27 +109,27 @@ class Chains(Struct, forbid_unknown_fields=True, array_like=True):
 
 
 class Lineage:
-    """The chains of every session."""
+    """The chains of every sender."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, Chains] = {}
+        self._senders: dict[str, Chains] = {}
 
-    def of(self, session: str) -> Chains:
-        """The chains of a session."""
-        chains = self._sessions.get(session)
+    def of(self, sender: str) -> Chains:
+        """The chains of a sender: a primary session and its backup share them."""
+        chains = self._senders.get(sender)
         if chains is None:
-            chains = self._sessions[session] = Chains()
+            chains = self._senders[sender] = Chains()
         return chains
 
     @property
     def forgotten(self) -> int:
         """Open orders forgotten because there were too many: their later reports may lack parent and first id."""
-        return sum(chains.forgotten for chains in self._sessions.values())
+        return sum(chains.forgotten for chains in self._senders.values())
 
     def snapshot(self) -> bytes:
         """Everything remembered, as MessagePack."""
-        return msgspec.msgpack.encode(self._sessions)
+        return msgspec.msgpack.encode(self._senders)
 
     def restore(self, data: bytes) -> None:
         """Take over a snapshot; raises ``msgspec.DecodeError`` when it is none."""
-        self._sessions = msgspec.msgpack.decode(data, type=dict[str, Chains])
+        self._senders = msgspec.msgpack.decode(data, type=dict[str, Chains])

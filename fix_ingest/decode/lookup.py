@@ -51,6 +51,10 @@ class Habits:
         self.tags = dialect.tags
         self.clock = dialect.clock or session
         self.vendor = dialect.vendor
+        self.sender = dialect.counterparty or session
+        """Whose ids its messages carry."""
+        elsewhere = dialect.parents_session
+        self.parents_sender = self.sender if elsewhere is None else elsewhere
         self.future_ns = round(dialect.future_seconds * 1e9)
         self.exec_types = EXEC_TYPES | dialect.exec_types
         self.trans_types = TRANS_TYPES | dialect.trans_types

@@ -82,6 +82,9 @@ class Session(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name of a shipped dialect or path of one's own."""
     vendor: str | None = None
     """Who runs the router behind this session."""
+    counterparty: str | None = None
+    """Whose order and execution ids come over this session; its own name when none. Name it alike for a primary session
+    and its backup, and only for those."""
 
 
 class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -88,7 +88,7 @@ def compare(
     about_orders = [r for r in reports if isinstance(r, events.Report)]
     published = {(r.source, r.n, r.part) for r in about_orders}
     tardy = _tardy(about_orders, patience_ms)
-    scored = {(e.session, e.exec_id) for e in executions}
+    scored = {e.id for e in executions}
     listed = list(findings)
     planted = {(RULE_OF[p.fault], p.order_id) for p in sent.planted if p.order_id not in tardy}
     confirmed = [f for _, f in listed if f.certainty == "confirmed" and f.state != "withdrawn"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from monitor.engine.families import Family, credit
 from monitor.engine.joined import Joined
 from monitor.engine.orders import Fill, Order, complete, executed, reopen
-from monitor.wire.events import Busted, Corrected
+from monitor.wire.events import Busted, Corrected, sender_of
 
 PARKED_MOST = 10_000
 """Executions that have not come yet for which busts and corrections are kept."""
@@ -48,7 +48,7 @@ class Parked:
     """Busts and corrections that wait for their execution."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[tuple[str, str], list[Joined]] = OrderedDict()
+        self._waiting: OrderedDict[tuple[str, str, str], list[Joined]] = OrderedDict()
 
     def __iter__(self) -> Iterator[Joined]:
         for waiting in self._waiting.values():
@@ -56,7 +56,7 @@ class Parked:
 
     def put(self, joined: Joined, event: Busted | Corrected) -> bool:
         """Let it wait; answers whether it was new. The oldest is given up where too many wait."""
-        waiting = self._waiting.setdefault((event.symbol, event.ref_exec_id), [])
+        waiting = self._waiting.setdefault((sender_of(event), event.symbol, event.ref_exec_id), [])
         if any(_identity(other) == _identity(joined) for other in waiting):
             return False
         waiting.append(joined)
@@ -64,9 +64,9 @@ class Parked:
             self._waiting.popitem(last=False)
         return True
 
-    def take(self, symbol: str, exec_id: str) -> list[Joined]:
+    def take(self, sender: str, symbol: str, exec_id: str) -> list[Joined]:
         """Those of an execution, which wait no longer."""
-        return self._waiting.pop((symbol, exec_id), []) if self._waiting else []
+        return self._waiting.pop((sender, symbol, exec_id), []) if self._waiting else []
 
     def restore(self, parked: list[Joined]) -> None:
         """Put back what a snapshot kept."""

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from monitor.engine.orders import NOTHING, Order, executed
 from monitor.engine.rule import Verdict
-from monitor.wire.events import Limit, OrderKind
+from monitor.wire.events import Limit, OrderKind, sender_of
 
 NEVER_QUEUED = 0
 FLAGGED_LONGER = 4
@@ -103,11 +103,13 @@ class Ledger:
     def __init__(self, kept: int, open_most: int) -> None:
         self.forgotten = 0
         """Families given up while open because there were too many."""
-        self._of: dict[tuple[str, str], Family] = {}
+        self._of: dict[tuple[str, str, str], Family] = {}
+        """By sender, symbol and order id."""
         self._open = Queue(open_most)
         self._closed = Queue(kept)
         self._flagged = Queue(kept * FLAGGED_LONGER)
-        self._execs: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._execs: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        """By sender, symbol and ExecID: the orders it was reported of."""
         self._bytes: dict[int, bytes] = {}
         """Of families as they are now, by their ``since``: what has not changed is not encoded for every snapshot."""
         self._unwritten: dict[int, Family] = {}
@@ -120,18 +122,19 @@ class Ledger:
         """Customers' orders that are not over."""
         return len(self._open)
 
-    def find(self, symbol: str, order_id: str) -> Family | None:
+    def find(self, sender: str, symbol: str, order_id: str) -> Family | None:
         """The family of an order."""
-        return self._of.get((symbol, order_id))
+        return self._of.get((sender, symbol, order_id))
 
     def take(self, event: OrderKind, known: Family | None) -> tuple[Family, Order]:
         """The order an event is about and its family, opened when not ``known`` and joined to its parent's."""
         parent = event.parent_id
         if known is None:
-            above = None if parent is None else self._of.get((event.symbol, parent))
-            if parent is not None and above is not None:
+            above = None if parent is None else self._of.get((_parents_sender(event), event.symbol, parent))
+            # of two senders that both call an order so, the second's stands alone
+            if parent is not None and above is not None and event.order_id not in above.orders:
                 return above, self._adopt(event, above, parent)
-            known = self._begin(event, event.order_id, named_only=False)
+            known = self._begin(event, event.order_id, sender_of(event), named_only=False)
         order = known.orders[event.order_id]
         if parent is not None and order.parent_id is None and parent != event.order_id:
             known = self._join(event, order, known, parent)
@@ -166,14 +169,14 @@ class Ledger:
         self._unqueue(family)
         self._forget(family)
 
-    def executed_at(self, symbol: str, exec_id: str) -> str | None:
+    def executed_at(self, sender: str, symbol: str, exec_id: str) -> str | None:
         """The order an execution belongs to; where several report it, the first by name."""
-        return min(self._execs.get((symbol, exec_id), ()), default=None)
+        return min(self._execs.get((sender, symbol, exec_id), ()), default=None)
 
-    def learn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
+    def learn_execution(self, order: Order, exec_id: str) -> None:
         """Remember whose execution it is."""
-        owners = self._execs.get((symbol, exec_id), ())
-        self._execs[symbol, exec_id] = (*owners, order_id)
+        key = order.sender, order.symbol, exec_id
+        self._execs[key] = (*self._execs.get(key, ()), order.order_id)
 
     def snapshot(self) -> list[bytes]:
         """Every family's bytes, oldest first; what has not changed since the last time is not encoded again."""
@@ -196,39 +199,40 @@ class Ledger:
             self._queue(family)[family.since] = family
             self._bytes[family.since] = data
             for order in family.orders.values():
-                self._of[order.symbol, order.order_id] = family
+                self._of[order.sender, order.symbol, order.order_id] = family
                 for exec_id in (*order.fills, *order.new_ids):
-                    self.learn_execution(order.symbol, exec_id, order.order_id)
+                    self.learn_execution(order, exec_id)
 
     def families(self) -> Iterator[Family]:
         """Every family that is remembered."""
         for queue in (self._open, self._closed, self._flagged):
             yield from queue.values()
 
-    def _begin(self, event: OrderKind, order_id: str, *, named_only: bool) -> Family:
+    def _begin(self, event: OrderKind, order_id: str, sender: str, *, named_only: bool) -> Family:
         """A family of one order; an event that names it says when it began and where it is from."""
-        order = _order(event, order_id)
+        order = _order(event, order_id, sender)
         order.named_only = named_only
         family = Family(root=order_id, symbol=event.symbol, orders={order_id: order})
-        self._of[event.symbol, order_id] = family
+        self._of[sender, event.symbol, order_id] = family
         return family
 
     def _adopt(self, event: OrderKind, above: Family, parent_id: str) -> Order:
         """A new order under a parent that is known."""
-        order = _order(event, event.order_id)
+        order = _order(event, event.order_id, sender_of(event))
         order.parent_id = parent_id
         above.orders[parent_id].children.append(event.order_id)
         above.orders[event.order_id] = order
-        self._of[event.symbol, event.order_id] = above
+        self._of[order.sender, event.symbol, event.order_id] = above
         return order
 
     def _join(self, event: OrderKind, order: Order, family: Family, parent_id: str) -> Family:
         """Put an order and its routes under its parent; a loop of parents is not followed."""
-        above = self._of.get((event.symbol, parent_id))
-        if above is family:
+        sender = _parents_sender(event)
+        above = self._of.get((sender, event.symbol, parent_id))
+        if above is family or (above is not None and not above.orders.keys().isdisjoint(family.orders)):
             return family
         if above is None:
-            above = self._begin(event, parent_id, named_only=True)
+            above = self._begin(event, parent_id, sender, named_only=True)
         order.parent_id = parent_id
         above.orders[parent_id].children.append(order.order_id)
         self._unqueue(family)
@@ -236,8 +240,8 @@ class Ledger:
         above.told.update(family.told)
         above.alarms.update(family.alarms)
         family.alarms.clear()
-        for order_id in family.orders:
-            self._of[event.symbol, order_id] = above
+        for each in family.orders.values():
+            self._of[each.sender, each.symbol, each.order_id] = above
         credit(above, order, NOTHING)
         return above
 
@@ -259,15 +263,16 @@ class Ledger:
         self._drop_bytes(family)
         family.alarms.clear()
         for order in family.orders.values():
-            self._of.pop((order.symbol, order.order_id), None)
+            self._of.pop((order.sender, order.symbol, order.order_id), None)
             for exec_id in (*order.fills, *order.new_ids):
-                self._unlearn_execution(order.symbol, exec_id, order.order_id)
+                self._unlearn_execution(order, exec_id)
         family.orders.clear()
 
-    def _unlearn_execution(self, symbol: str, exec_id: str, order_id: str) -> None:
-        owners = self._execs.pop((symbol, exec_id), ())
+    def _unlearn_execution(self, order: Order, exec_id: str) -> None:
+        key, order_id = (order.sender, order.symbol, exec_id), order.order_id
+        owners = self._execs.pop(key, ())
         if owners != (order_id,) and (others := tuple(owner for owner in owners if owner != order_id)):
-            self._execs[symbol, exec_id] = others
+            self._execs[key] = others
 
     def _drop_bytes(self, family: Family) -> None:
         self._bytes.pop(family.since, None)
@@ -287,8 +292,19 @@ def _is_finished(family: Family) -> bool:
     return True
 
 
-def _order(event: OrderKind, order_id: str) -> Order:
-    return Order(order_id=order_id, symbol=event.symbol, session=event.session, since=event.at, source=event.source)
+def _order(event: OrderKind, order_id: str, sender: str) -> Order:
+    return Order(
+        order_id=order_id,
+        symbol=event.symbol,
+        session=event.session,
+        sender=sender,
+        since=event.at,
+        source=event.source,
+    )
+
+
+def _parents_sender(event: OrderKind) -> str:
+    return event.parent_sender or event.sender or event.session
 
 
 def credit(family: Family, order: Order, before: Decimal) -> None:

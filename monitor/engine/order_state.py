@@ -17,7 +17,7 @@ from monitor.engine.orders import Fill, Moment, Order, names_another, same_fill,
 from monitor.engine.policy import Policy
 from monitor.engine.rule import Rule
 from monitor.engine.verdicts import Verdicts
-from monitor.wire.events import Busted, Corrected, Filled, OrderKind, Received, Tie
+from monitor.wire.events import Busted, Corrected, Filled, OrderKind, Received, Tie, sender_of
 
 
 class Stories:
@@ -53,7 +53,7 @@ class Stories:
 
     def _known(self, event: OrderKind) -> Family | None:
         """The family of the order that an event is about, if there is one; one of another day is given up."""
-        known = self.ledger.find(event.symbol, event.order_id)
+        known = self.ledger.find(event.sender or event.session, event.symbol, event.order_id)
         if known is not None and names_another(known.orders[event.order_id], event):
             self.ledger.give_up(known)
             return None
@@ -100,8 +100,8 @@ class Stories:
         fill = fills.fill_of(joined, event, exec_id)
         tell(order, event, fill.moment)
         fills.add(family, order, fill, event.leaves)
-        self.ledger.learn_execution(event.symbol, exec_id, order.order_id)
-        for amendment in self.parked.take(event.symbol, exec_id):
+        self.ledger.learn_execution(order, exec_id)
+        for amendment in self.parked.take(order.sender, event.symbol, exec_id):
             self._amend(amendment.event, family, order, fill)
         self._publish(joined, family, order, fill, shown=fill.state != "busted")
 
@@ -130,15 +130,16 @@ class Stories:
         elif isinstance(event, Corrected):
             amendments.correct(event, family, order, fill)
             if event.exec_id is not None and event.exec_id != fill.exec_id:
-                self.ledger.learn_execution(order.symbol, event.exec_id, order.order_id)
+                self.ledger.learn_execution(order, event.exec_id)
 
     def _execution(self, event: Busted | Corrected) -> tuple[Family, Order, Fill] | None:
         """The execution a bust or correction names: of the order it names, or of any when it names none we know."""
-        family = self.ledger.find(event.symbol, event.order_id)
+        sender = sender_of(event)
+        family = self.ledger.find(sender, event.symbol, event.order_id)
         order_id: str | None = event.order_id
         if family is None:
-            order_id = self.ledger.executed_at(event.symbol, event.ref_exec_id)
-            family = None if order_id is None else self.ledger.find(event.symbol, order_id)
+            order_id = self.ledger.executed_at(sender, event.symbol, event.ref_exec_id)
+            family = None if order_id is None else self.ledger.find(sender, event.symbol, order_id)
         if family is None or order_id is None:
             return None
         order = family.orders[order_id]

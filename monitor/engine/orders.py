@@ -89,6 +89,8 @@ class Order(Struct, kw_only=True, gc=False, array_like=True):
     order_id: str
     symbol: str
     session: str
+    sender: str = ""
+    """Whose id it is: another sender's order of the same id is another order."""
     since: int = 0
     """Time of its first event: the day of it is part of its findings' ids."""
     source: str = ""

@@ -15,7 +15,7 @@ from monitor.engine.joined import Joined
 from monitor.engine.sequencer import Source
 from monitor.wire.events import OrderKind, SessionKind
 
-FORM = 3
+FORM = 4
 """Version of the state; raised with every change of what is kept."""
 
 

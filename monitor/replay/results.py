@@ -19,7 +19,7 @@ from monitor.config.toml import Mistake, Mistaken
 from monitor.replay import outputs
 from monitor.replay.outputs import STANDARD_OUTPUT
 from monitor.wire import codec
-from monitor.wire.events import DAY_NS, Execution, Finding
+from monitor.wire.events import Execution, Finding
 
 
 class Latest:
@@ -127,11 +127,9 @@ class Results:
 
     def execution(self, execution: Execution) -> None:
         """An execution, or a later revision of one."""
-        day = execution.at // DAY_NS  # ids are unique for a day only
-        key = (execution.session, execution.symbol, execution.route_id, execution.exec_id, day)
-        self._states[key] = (execution.quote_state, execution.state)
+        self._states[execution.id] = (execution.quote_state, execution.state)
         if self._executions is not None:
-            self._executions.write(key, codec.encode_lines([execution]))
+            self._executions.write(execution.id, codec.encode_lines([execution]))
 
     def finding(self, finding: Finding) -> None:
         """A finding, or a later revision of one."""

@@ -128,8 +128,12 @@ class Report(Event, frozen=True, kw_only=True):
     symbol: Name
     order_id: Name
     """The order this event is about: ClOrdID(11) of the first of its replace chain."""
+    sender: Code | None = None
+    """The counterparty whose ids these are, where it is not the session: a primary and its backup are one sender."""
     parent_id: Code | None = None
     """The customer's order this one is a route of; ``None`` when it is the customer's order itself or unknown."""
+    parent_sender: Code | None = None
+    """Whose order the parent is, where the dialect says that this session routes the orders of another one."""
     link: Code | None = None
     """Which rung of the lineage ladder named the parent."""
     broker_id: Code | None = None
@@ -286,6 +290,8 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One fill scored against the NBBO at receipt and execution; told again, revision raised, when it changes."""
 
+    id: str
+    """Of the execution: trade date, sender, route and ExecID; the same whenever and wherever it is published."""
     exec_id: str
     order_id: str
     """The customer's order where the lineage is known, else the order that was filled."""
@@ -413,3 +419,8 @@ class LineHealth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     latency_ns: tuple[int, ...] = ()
     """Fill seen → finding acknowledged by Kafka, one per finding since the last report, patience included."""
     patience_ns: int = 0
+
+
+def sender_of(event: Report) -> str:
+    """Whose ids an event carries: the counterparty's, which by default is the session."""
+    return event.session if event.sender is None else event.sender

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from alerts.incidents import Incident, Pace, entry_of, gathered
-from monitor.wire.events import Execution, Finding, Limit, LineHealth, Quote, Step
+from monitor.wire.events import DAY_NS, Execution, Finding, Limit, LineHealth, Quote, Step
 
 T0 = 1_763_992_800_000_000_000
 """2025-11-24 14:00:00 UTC."""
@@ -85,6 +85,7 @@ def finding(order: str = "C1", **changes: Any) -> Finding:
 
 def execution(order: str = "C1", **changes: Any) -> Execution:
     base = Execution(
+        id="",
         exec_id=f"{order}-x1",
         order_id=order,
         route_id=f"{order}-1",
@@ -120,7 +121,9 @@ def execution(order: str = "C1", **changes: Any) -> Execution:
         eq_ratio=1.0,
         steps=steps(order),
     )
-    return msgspec.structs.replace(base, **changes)
+    made = msgspec.structs.replace(base, **changes)
+    day, sender, route = made.at // DAY_NS, made.session, made.route_id
+    return msgspec.structs.replace(made, id=f"{day}.{len(sender)}.{len(route)}.{sender}.{route}.{made.exec_id}")
 
 
 def health(partition: int = 0, **changes: Any) -> LineHealth:

@@ -122,7 +122,7 @@ async def test_refused_is_kept_and_tried_again_at_the_next_start(ledger: Ledger)
     )
     assert courier.trouble == "no such channel"
     with ledger.transaction():
-        assert office.outbox.resume(T0) == 0
+        assert office.outbox.resume(T0, ("recorder",)) == 0
     await carried(office, Recorder(), lambda: states(office) == [Standing.DELIVERED])
 
 
@@ -134,7 +134,7 @@ async def test_an_attempt_that_was_cut_off_is_made_again_and_says_so(ledger: Led
     with ledger.transaction():
         office.outbox.begin(notice.key, T0)
     with ledger.transaction():
-        assert office.outbox.resume(T0 + S) == 1
+        assert office.outbox.resume(T0 + S, ("recorder",)) == 1
     await carried(office, Recorder(), lambda: states(office) == [Standing.DELIVERED])
     assert [a.outcome for a in office.outbox.attempts(notice.key)] == ["interrupted", "delivered"]
 

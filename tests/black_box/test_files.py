@@ -48,7 +48,7 @@ def test_a_device_stays_what_it_is(stranger: Stranger, args: list[str]) -> None:
     assert cli.main([*args, "--executions", str(pipe), "--findings", os.devnull]) == command_line.OK
     reader.join(10)
     assert pipe.is_fifo()
-    assert got[0].startswith(b'{"exec_id"')
+    assert got[0].startswith(b'{"id"')
     assert Path(os.devnull).is_char_device()
 
 
@@ -56,7 +56,7 @@ def test_a_link_is_followed(stranger: Stranger, args: list[str]) -> None:
     (stranger.folder / "link").symlink_to("target")
     assert cli.main([*args, "--executions", str(stranger.folder / "link")]) == command_line.OK
     assert (stranger.folder / "link").is_symlink()
-    assert (stranger.folder / "target").read_bytes().startswith(b'{"exec_id"')
+    assert (stranger.folder / "target").read_bytes().startswith(b'{"id"')
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_standard_output_by_its_other_names(args: list[str], tmp_path: Path) -> 
         assert b'"executions":' in done.stderr
         told.append((tmp_path / "out").read_bytes())
         assert subprocess.check_output([*command, "--executions", name], stderr=subprocess.DEVNULL) == told[-1]
-    assert told[0].startswith(b'{"exec_id"')
+    assert told[0].startswith(b'{"id"')
     assert told[0] == told[1] == told[2]
 
 

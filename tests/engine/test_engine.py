@@ -260,7 +260,7 @@ def test_deadlines_of_orders_with_odd_names_survive_a_restart() -> None:
 
 
 def test_a_snapshot_of_another_version_is_refused_by_name() -> None:
-    with pytest.raises(UnreadableSnapshot, match="form 3 was expected"):
+    with pytest.raises(UnreadableSnapshot, match="form 4 was expected"):
         Engine.restore(b"sorwatch engine 99\nxyz", POLICY, RULES, CONFIG)
     with pytest.raises(UnreadableSnapshot, match="cannot be read"):
         Engine.restore(engine().snapshot()[:-3], POLICY, RULES, CONFIG)

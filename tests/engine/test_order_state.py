@@ -28,7 +28,7 @@ def play(text: str) -> tuple[Engine, Output]:
 
 
 def order(engine: Engine, order_id: str) -> Order:
-    family = engine.ledger.find("IBM", order_id)
+    family = engine.ledger.find(tape.SESSION, "IBM", order_id)
     assert family is not None
     return family.orders[order_id]
 
@@ -198,7 +198,7 @@ def test_finished_orders_are_forgotten_in_their_turn_and_those_with_findings_lat
     engine = Engine(POLICY, RULES, EngineConfig(closed_kept=3))
     tape.feed(tape.read("".join(lines)), engine)
     engine.advance()
-    known = [i for i in range(8) if engine.ledger.find("IBM", f"O{i}") is not None]
+    known = [i for i in range(8) if engine.ledger.find(tape.SESSION, "IBM", f"O{i}") is not None]
     assert known == [0, 5, 6, 7]
     assert engine.ledger.forgotten == 0
 

@@ -108,6 +108,7 @@ class Clerk:
     def _execution(self, fill: Filled) -> Execution:
         at, bid = self.memory.last_bid.get(fill.symbol, (None, None))
         return Execution(
+            id=f"{fill.order_id}.{fill.exec_id}",
             exec_id=fill.exec_id or "",
             order_id=fill.order_id,
             route_id=fill.order_id,

@@ -33,9 +33,13 @@ def shipped_names() -> list[str]:
 
 
 def for_sessions(sessions: Iterable[Session]) -> dict[str, Dialect]:
-    """Session name → its dialect, with the session's own vendor where it names one; raises `Mistaken`."""
+    """Session name → its dialect, with the vendor and counterparty that the session names; raises `Mistaken`."""
     found = {}
     for session in sessions:
         dialect = load(session.dialect)
-        found[session.name] = dialect if session.vendor is None else replace(dialect, vendor=session.vendor)
+        found[session.name] = replace(
+            dialect,
+            vendor=session.vendor or dialect.vendor,
+            counterparty=session.counterparty or dialect.counterparty,
+        )
     return found
