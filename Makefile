@@ -10,10 +10,10 @@ STAMP := $(VENV)/.installed
 setup: $(STAMP)
 
 $(STAMP): requirements-dev.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	@echo "Installing (the first time QuickFIX is compiled: about two minutes)..."
-	CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing (the first time QuickFIX is compiled: about two minutes)..." >&2
+	@CFLAGS="-O1 -g0" CXXFLAGS="-O1 -g0" $(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock >&2
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable . >&2
 	@touch $(STAMP)
 
 demo: setup
@@ -31,11 +31,11 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python -m bench
+	@$(BIN)/python -m bench
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --extra dev --extra demo -c requirements.lock pyproject.toml -o requirements-dev.lock
 	echo setuptools | $(BIN)/uv pip compile --quiet --universal --generate-hashes -c requirements-dev.lock - -o requirements-build.lock
 
 clean:

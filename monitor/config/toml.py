@@ -167,7 +167,7 @@ def _dotted(path: Path) -> str:
 
 
 def _lines_of(text: str) -> dict[Path, int]:
-    """Line of every table header and key; multi-line strings and arrays are skipped over."""
+    """Line of every table header and key; multi-line strings are skipped over."""
     lines: dict[Path, int] = {(): 1}
     counts: dict[Path, int] = {}
     table: Path = ()

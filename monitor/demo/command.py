@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -55,6 +56,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 only when what was planted was found, nothing else was accused and nothing was lost."""
+    if find_spec("aiosmtpd") is None:
+        sys.stderr.write("the demo's mail server is missing: pip install 'sorwatch[demo]'\n")
+        return command_line.UNAVAILABLE
     try:
         owned = emptied(Path(args.state).expanduser())
         usual = first_here()
@@ -204,11 +208,11 @@ def _orders(
 
 def _warm_up(stage: Stage, stop: threading.Event, processes: Processes) -> None:
     """Let the worker take up its partitions, so that what is measured is the line and not its start."""
-    began = time.time_ns()
+    began, progress = time.time_ns(), scorecard.Progress(stage.settings.kafka)
     deadline = time.monotonic() + WARM_UP_S
     while time.monotonic() < deadline and not stop.is_set():
         processes.check()
-        judged = scorecard.judged_until(stage.settings.kafka)
+        judged = progress.judged_until()
         if judged is not None and judged >= began:
             return
         stop.wait(0.2)
@@ -229,11 +233,11 @@ def _send(stage: Stage, args: argparse.Namespace, stop: threading.Event, process
 def _drain(stage: Stage, sent: scorecard.Sent, processes: Processes) -> None:
     """Wait until everything sent has been judged; gives up when judging stands still for `DRAIN_S` seconds."""
     log.info("all orders are sent; waiting until the last has been judged", messages=sent.messages)
-    wanted, judged = sent.last_at + scorecard.QUIET_NS, 0
+    wanted, judged, progress = sent.last_at + scorecard.QUIET_NS, 0, scorecard.Progress(stage.settings.kafka)
     deadline = time.monotonic() + DRAIN_S
     while judged < wanted and time.monotonic() < deadline:
         processes.check()
         time.sleep(0.2)
-        further = scorecard.judged_until(stage.settings.kafka) or judged
+        further = progress.judged_until() or judged
         if further > judged:
             judged, deadline = further, time.monotonic() + DRAIN_S

@@ -113,13 +113,21 @@ def compare(
     )
 
 
-def judged_until(kafka: settings.Kafka) -> int | None:
-    """Up to when every partition has judged everything, ns UTC; ``None`` while one has not said so."""
-    latest: dict[int, int | None] = {}
-    for message in readback.read(kafka, "line"):
-        latest |= {health.partition: health.settled for health in codec.decode_health(message.value)}
-    done = [at for at in latest.values() if at is not None]
-    return min(done) if len(done) == kafka.partitions else None
+class Progress:
+    """How far the worker has judged, by what it says on ``line``; each look reads only what is new."""
+
+    def __init__(self, kafka: settings.Kafka) -> None:
+        self._kafka = kafka
+        self._next: dict[int, int] = {}
+        self._latest: dict[int, int | None] = {}
+
+    def judged_until(self) -> int | None:
+        """Up to when every partition has judged everything, ns UTC; ``None`` while one has not said so."""
+        for message in readback.read(self._kafka, "line", self._next):
+            self._next[message.partition] = message.offset + 1
+            self._latest |= {health.partition: health.settled for health in codec.decode_health(message.value)}
+        done = [at for at in self._latest.values() if at is not None]
+        return min(done) if len(done) == self._kafka.partitions else None
 
 
 def as_json(told: Told) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
@@ -29,26 +29,28 @@ class Message(Struct, frozen=True, kw_only=True):
     value: bytes
 
 
-def read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
+def read(kafka: settings.Kafka, name: str, since: Mapping[int, int] | None = None) -> Iterator[Message]:
     """Every message of one of sorwatch's topics up to its present end, partition by partition.
+
+    ``since`` names the first offset wanted of each partition; of those it does not name, all there is.
 
     Raises `Unavailable` when Kafka cannot be spoken to, or is not there any more.
     """
     connection.reach(kafka)
     try:
-        yield from _read(kafka, name)
+        yield from _read(kafka, name, since or {})
     except KafkaError as error:
         raise connection.refused(kafka, error) from error
 
 
-def _read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
+def _read(kafka: settings.Kafka, name: str, since: Mapping[int, int]) -> Iterator[Message]:
     consumer = KafkaConsumer(**connection.client_config(kafka), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         topic = codec.topic(kafka.prefix, name)
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         ends = consumer.end_offsets(partitions)
         for partition in partitions:
-            for record in _records(consumer, partition, ends[partition]):
+            for record in _records(consumer, partition, since.get(partition.partition), ends[partition]):
                 yield Message(
                     partition=record.partition,
                     offset=record.offset,
@@ -60,9 +62,12 @@ def _read(kafka: settings.Kafka, name: str) -> Iterator[Message]:
         consumer.close()
 
 
-def _records(consumer: Any, partition: TopicPartition, end: int) -> Iterator[Any]:
+def _records(consumer: Any, partition: TopicPartition, since: int | None, end: int) -> Iterator[Any]:
     consumer.assign([partition])
-    consumer.seek_to_beginning(partition)
+    if since is None:
+        consumer.seek_to_beginning(partition)
+    else:
+        consumer.seek(partition, since)
     heard = time.monotonic()
     while (before := consumer.position(partition)) < end:
         yield from (r for r in consumer.poll(1000).get(partition, ()) if r.offset < end)

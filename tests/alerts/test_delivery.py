@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ from alerts.render import Message
 from alerts.service import Office, Received
 from alerts.store import Ledger, WrongLedger
 from monitor.wire import codec
-from tests.alerts.alert_samples import T0, S, execution, finding, health
+from tests.alerts.alert_samples import T0, S, execution, finding, health, steps
 
 TIMING = Timing(gather_ns=0, again_ns=S)
 PACE = Pace(growing_ns=S, close_ns=1000 * S)
@@ -251,3 +252,68 @@ def test_old_notices_go_and_what_is_not_delivered_stays(ledger: Ledger) -> None:
     assert [n.key for n in office.outbox.newest(10)] == [two.key]
     assert office.outbox.attempts(one.key) == []
     assert len(office.outbox.told()) == 2
+
+
+def hops_counted(office: Office) -> float:
+    return sum(v for (name, labels), v in office.totals.items() if name.endswith("hop_seconds_bucket") and labels)
+
+
+def executed(office: Office, offset: int, exec_id: str, **more: Any) -> None:
+    told = execution("C1", exec_id=exec_id, steps=steps("C1"), **more)
+    office.take([Received(topic="executions", part=0, offset=offset, value=codec.encode_lines([told]))], T0)
+
+
+def test_the_hops_before_a_route_count_once_also_over_a_restart_and_a_batch_undone(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    executed(office, 0, "x1")
+    first = hops_counted(office)
+    executed(office_of(ledger), 1, "x2")
+    once_more = hops_counted(office_of(ledger))
+    assert first > once_more - first, "a further fill of the route adds the hop from its acknowledgement only"
+    executed(office_of(ledger), 2, "x1", session="ANOTHER")
+    assert hops_counted(office_of(ledger)) - once_more == first, "the same ids of another session are another route"
+
+
+def test_latencies_of_a_batch_that_is_undone_count_once(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    body = codec.encode_lines([health(latency_ns=(5 * S,), patience_ns=S)])
+    batch = [Received(topic="line", part=0, offset=0, value=body)]
+    ledger.db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON offsets BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    with pytest.raises(sqlite3.Error):
+        office.take(batch, T0)
+    assert list(office.latencies) == []
+    ledger.db.execute("DROP TRIGGER full")
+    office.take(batch, T0)
+    assert list(office.latencies) == [4 * S]
+
+
+def test_a_channel_that_is_no_longer_set_gives_up_its_notices_with_that_reason(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    said(office, finding())
+    office.tell(T0 + 10 * S)
+    (notice,) = office.outbox.newest(10)
+    with ledger.transaction():
+        office.outbox.resume(T0 + 20 * S, ("another",))
+    assert states(office) == [Standing.REFUSED]
+    assert [(a.outcome, a.detail) for a in office.outbox.attempts(notice.key)] == [
+        ("given up", "the settings name no such channel any more")
+    ]
+
+
+async def test_a_ledger_that_cannot_be_read_for_a_while_does_not_end_the_delivery(ledger: Ledger) -> None:
+    office = office_of(ledger)
+    channel = Recorder()
+    courier = Courier(channel, ledger, office.outbox, Clock(), office.count_attempt)
+    ledger.db.execute("ALTER TABLE notices RENAME TO away")
+    task = asyncio.create_task(courier.run())
+    await asyncio.sleep(0)
+    assert not task.done()
+    ledger.db.execute("ALTER TABLE away RENAME TO notices")
+    said(office, finding())
+    office.tell(T0 + 10 * S)
+    async with asyncio.timeout(30):
+        while not channel.given:
+            courier.wake()
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
