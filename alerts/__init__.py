@@ -4,3 +4,5 @@
 keep, `delivery` carries each notice through its channel in `channels`; `desk` is the page. A new channel is one file in
 `channels`, opened in `command`.
 """
+
+__all__ = ["formats"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from docs.generate import settings, wire
-from rules import document
+from docs.generate import rules, settings, wire
 
 if __name__ == "__main__":
-    for write in (settings.main, wire.main, document.main):
+    for write in (settings.main, wire.main, rules.main):
         write()

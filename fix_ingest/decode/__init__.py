@@ -3,3 +3,5 @@
 `message` is the frame and its fields, `dialect` which tag means what, `lineage` which order is whose, `decoder` puts it
 together. A dialect is a TOML file in `dialects` or of one's own.
 """
+
+__all__ = ["decoder", "dialect", "field_values", "message"]

@@ -29,6 +29,8 @@ __all__ = [
     "Sync",
     "prune",
     "read_all",
+    "record",
+    "retention",
     "segment_path",
     "segments",
 ]

@@ -26,7 +26,7 @@ from fix_ingest.journal.record import Record
 from fix_ingest.journal.retention import Pruner
 from fix_ingest.publish import position
 from fix_ingest.publish.messages import Clock, Outbound
-from fix_ingest.publish.metrics import Meter
+from fix_ingest.publish.metrics import PublishMetrics, Reading
 from fix_ingest.publish.position import Saved, Scribe
 from monitor.config import load, settings
 from monitor.kafka.producer import BoundedProducer
@@ -235,7 +235,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(publisher: Publisher, address: str, stop: threading.Event) -> int:
     try:
-        probe = Probe(address, "publish.probe", Meter(publisher).registry, lambda: health(publisher))
+        probe = Probe(
+            address, "publish.probe", PublishMetrics(lambda: reading(publisher)).registry, lambda: health(publisher)
+        )
     except CannotListen as error:
         sys.stderr.write(f"{error}\n")
         publisher.producer.close(0.0)
@@ -295,6 +297,25 @@ def serve(publisher: Publisher, stop: threading.Event) -> None:
             continue
         if at_end:
             stop.wait(PAUSE_S)
+
+
+def reading(publisher: Publisher) -> Reading:
+    """Its figures as they are now."""
+    p, since = publisher, publisher.waiting_since
+    return Reading(
+        producer=p.producer.state(),
+        records=p.records,
+        events=p.lines,
+        undecodable=p.undecodable,
+        damaged=p.damaged,
+        pruned_segments=p.pruner.segments,
+        pruned_bytes=p.pruner.bytes,
+        backlog_bytes=p.reader.backlog(),
+        journal_bytes=p.pruner.size(),
+        unsettled_records=max(p.n - p.saved_n, 0),
+        lag_seconds=0.0 if since is None else max(time.time_ns() - since, 0) / 1e9,
+        decoded=dict(p.decoder.counts),
+    )
 
 
 def health(publisher: Publisher) -> Health:

@@ -3,3 +3,5 @@
 `settings` are the values, `checks` what contradicts itself, `load` reads file and secrets, `toml` finds the line of a
 value. A new setting is a field in `settings`.
 """
+
+__all__ = ["load", "settings", "toml"]

@@ -2,3 +2,5 @@
 
 `embedded` is Apache Kafka itself, started where no broker is named.
 """
+
+__all__ = ["connection", "producer", "readback", "rereader", "topics", "unacknowledged"]

@@ -2,3 +2,5 @@
 
 `parse` checks the text against the rules' limits, `file` finds the text; the shipped policy lies here.
 """
+
+__all__ = ["file"]

@@ -3,3 +3,5 @@
 `events` are the types, `codec` turns them into lines and says which partition a symbol has, `blocks` are quotes as
 Arrow batches, `formats` writes money and time for people. A new event or field begins here.
 """
+
+__all__ = ["blocks", "codec", "events", "formats"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import types
 
-from monitor.engine.examples import findings_of, shown
 from monitor.engine.rule import Rule
+from monitor.policy.examples import findings_of, shown
 from tests import ROOT
 
 PAGE = ROOT / "CONTRIBUTING.md"

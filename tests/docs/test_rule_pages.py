@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rules.document import ROOT, pages
+from docs.generate.rules import ROOT, pages
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
 def test_the_page_is_current(path: Path) -> None:
-    assert path.read_text("utf-8") == pages()[path], "run python -m rules.document"
+    assert path.read_text("utf-8") == pages()[path], "run python -m docs.generate"
 
 
 def test_there_is_no_page_of_a_rule_that_is_gone() -> None:

@@ -22,9 +22,9 @@ from monitor.demo.fix_text import fix_time
 from monitor.demo.stage import VENUES_DECLARED, VENUES_STRANGE
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.engine.examples import policy_of
 from monitor.engine.policy import Policy
 from monitor.feeds.synthetic_market import SyntheticMarket
+from monitor.policy.examples import policy_of
 from monitor.policy.file import load
 from monitor.policy.parse import parse
 from monitor.process import command_line

@@ -13,8 +13,8 @@ from msgspec import Struct
 from docs.generate.docstrings import field_docstrings
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.engine.examples import findings_of, policy_of, shown
 from monitor.engine.rule import Example, Rule
+from monitor.policy.examples import findings_of, policy_of, shown
 from monitor.wire.blocks import Block
 from monitor.wire.events import Busted, Filled, Finding, ReportLine, Tick
 from rules import RULES

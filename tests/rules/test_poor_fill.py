@@ -6,7 +6,7 @@ import pytest
 
 from monitor.engine import tape
 from monitor.engine.engine import Engine, EngineConfig
-from monitor.engine.examples import policy_of, shown
+from monitor.policy.examples import policy_of, shown
 from monitor.wire.blocks import Block
 from monitor.wire.events import Finding, Tick
 from rules import poor_fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.engine import tape
-from monitor.engine.examples import CLOCKS, policy_of, shown
+from monitor.policy.examples import CLOCKS, policy_of, shown
 from monitor.policy.parse import parse
 from monitor.wire.events import Finding
 from rules import unexpected_venue

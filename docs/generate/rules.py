@@ -1,4 +1,4 @@
-"""Writes docs/rules/*.md from the rules themselves: ``python -m rules.document``.
+"""Writes docs/rules/*.md from the rules themselves: ``python -m docs.generate``.
 
 The rule is the truth; a test fails when a page is not what this module would write.
 """
@@ -15,18 +15,18 @@ import msgspec
 
 from docs.generate.docstrings import field_docstrings
 from monitor.engine import tape
-from monitor.engine.examples import findings_of
 from monitor.engine.rule import Example, Rule
+from monitor.policy.examples import findings_of
 from monitor.wire.events import Finding
 from monitor.wire.formats import dollars, duration
 from rules import RULES
 
-ROOT = Path(__file__).parent.parent / "docs" / "rules"
+ROOT = Path(__file__).parent.parent / "rules"
 
 INTRODUCTION = """\
 # Rules
 
-What sorwatch looks for. Each page is generated from the rule's own file by `python -m rules.document`, its examples
+What sorwatch looks for. Each page is generated from the rule's own file by `python -m docs.generate`, its examples
 run, and held current by a test. Thresholds are those of the [policy](../policy.md).
 
 | rule | what it finds | severity | FINRA review factor |
