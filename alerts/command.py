@@ -17,15 +17,15 @@ import structlog
 from alerts.channels import Channel
 from alerts.channels.mail import mail_channel
 from alerts.channels.slack import slack_channel
-from alerts.consumer import Inlet
-from alerts.delivery import Courier
+from alerts.consumer import FindingsConsumer
+from alerts.delivery import ChannelDelivery
 from alerts.desk.server import Desk
 from alerts.incidents import Pace
 from alerts.notify import Timing
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from alerts.service import Office, Received
-from alerts.store import FILE, Ledger, LedgerInUse, WrongLedger, own
+from alerts.service import AlertService, Received
+from alerts.store import FILE, Store, StoreInUse, WrongStore, own
 from monitor.config import load
 from monitor.config.settings import Alert, Settings
 from monitor.kafka import connection
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     directory = chosen.directory("alert")
     try:
         owned = own(directory)
-    except LedgerInUse as error:
+    except StoreInUse as error:
         return _failed(command_line.UNAVAILABLE, str(error))
     with owned:
         return _run(chosen, directory, channels)
@@ -62,25 +62,25 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(chosen: Settings, directory: Path, channels: list[Channel]) -> int:
     try:
-        with closing(Ledger(directory)) as ledger:
-            return asyncio.run(Alerting(chosen, ledger, channels).run())
-    except WrongLedger as error:
+        with closing(Store(directory)) as store:
+            return asyncio.run(Alerting(chosen, store, channels).run())
+    except WrongStore as error:
         return _failed(command_line.FAILED, str(error))
     except (sqlite3.Error, msgspec.MsgspecError) as error:
         todo = "make room and mend its rights, or move it away to start anew with what Kafka still has"
-        return _failed(command_line.FAILED, f"the ledger {directory / FILE} cannot be read: {error}: {todo}")
+        return _failed(command_line.FAILED, f"the store {directory / FILE} cannot be read: {error}: {todo}")
 
 
 class Alerting:
-    """The process: inlet, office, one courier a channel, desk page."""
+    """The process: consumer, service, one delivery a channel, desk page."""
 
-    def __init__(self, chosen: Settings, ledger: Ledger, channels: list[Channel]) -> None:
+    def __init__(self, chosen: Settings, store: Store, channels: list[Channel]) -> None:
         alert = chosen.alert
         self._alert = alert
-        self.ledger = ledger
-        self.outbox = Outbox(ledger)
-        self.office = Office(
-            ledger,
+        self.store = store
+        self.outbox = Outbox(store)
+        self.service = AlertService(
+            store,
             self.outbox,
             rule_notes(),
             Timing(gather_ns=_ns(alert.quiet_s), again_ns=_ns(alert.again_s)),
@@ -89,9 +89,11 @@ class Alerting:
             alert.base_url,
         )
         self.channels = channels
-        self.couriers = [Courier(c, ledger, self.outbox, time.time_ns, self.office.count_attempt) for c in channels]
-        self.inlet = Inlet(chosen.kafka, ledger.offsets, self._take, time.time_ns)
-        self.desk = Desk(self.office, self.couriers, self.inlet, alert, time.time_ns)
+        self.deliveries = [
+            ChannelDelivery(c, store, self.outbox, time.time_ns, self.service.count_attempt) for c in channels
+        ]
+        self.consumer = FindingsConsumer(chosen.kafka, store.offsets, self._take, time.time_ns)
+        self.desk = Desk(self.service, self.deliveries, self.consumer, alert, time.time_ns)
 
     async def run(self) -> int:
         """Start everything, wait for the signal to stop, stop everything."""
@@ -107,12 +109,12 @@ class Alerting:
                 command_line.UNAVAILABLE, f"the page cannot listen on {self._alert.page}: {error}; set alert.page"
             )
         if self._alert.base_url is None:
-            self.office.base_url = f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}"
+            self.service.base_url = f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}"
         log.info("alerting", page=f"http://{self._alert.page.rsplit(':', 1)[0]}:{port}/", channels=self._names())
         await self._resume()
-        tasks = [asyncio.create_task(c.run(), name=f"courier {c.channel.name}") for c in self.couriers]
+        tasks = [asyncio.create_task(c.run(), name=f"delivery {c.channel.name}") for c in self.deliveries]
         tasks += [
-            asyncio.create_task(self.inlet.run(), name="inlet"),
+            asyncio.create_task(self.consumer.run(), name="consumer"),
             asyncio.create_task(self._decide(), name="decide"),
         ]
         code = await _until(stop, tasks)
@@ -120,29 +122,29 @@ class Alerting:
         return code
 
     def _take(self, batch: list[Received]) -> None:
-        self.office.take(batch, time.time_ns())
+        self.service.take(batch, time.time_ns())
 
     async def _decide(self) -> None:
         while True:
             try:
-                told = self.office.tell(time.time_ns())
+                told = self.service.tell(time.time_ns())
             except sqlite3.Error:
-                log.exception("the ledger cannot be written; nobody was told", hint="is the disk full?")
+                log.exception("the store cannot be written; nobody was told", hint="is the disk full?")
                 await asyncio.sleep(5)
                 continue
             if told > 0:
-                for courier in self.couriers:
-                    courier.wake()
+                for delivery in self.deliveries:
+                    delivery.wake()
             await asyncio.sleep(DECIDE_EVERY_S)
 
     async def _resume(self) -> None:
         cut: int | None = None
         while cut is None:
             try:
-                with self.ledger.transaction():
+                with self.store.transaction():
                     cut = self.outbox.resume(time.time_ns(), tuple(self._names()))
             except sqlite3.Error:
-                log.exception("the ledger cannot be written; waiting", hint="is the disk full?")
+                log.exception("the store cannot be written; waiting", hint="is the disk full?")
                 await asyncio.sleep(5)
         if cut > 0:
             log.warning("notices were in flight when the process ended; they are sent again", count=cut)

@@ -1,7 +1,7 @@
-"""What the worker says, out of Kafka, from the place the ledger names. The only file of alerts that imports aiokafka.
+"""What the worker says, out of Kafka, from the place the store names. The only file of alerts that imports aiokafka.
 
 No consumer group: every partition is read from the offset that was kept with the effects, so there is nothing to
-commit and nothing to rebalance. When Kafka is away the inlet tries again for ever.
+commit and nothing to rebalance. When Kafka is away the consumer tries again for ever.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class NotThereYet(Exception):
     """A topic does not exist: nothing has been started that makes it."""
 
 
-class Inlet:
+class FindingsConsumer:
     """Reads for ever; hands each batch to ``take``, which must keep it together with its offsets."""
 
     def __init__(self, kafka: Kafka, offsets: Offsets, take: Take, now: Callable[[], int]) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from alerts.channels import Channel, Delivered, Outcome, Refused, Retry
-from alerts.outbox import Notice, Outbox, Standing
-from alerts.store import Ledger
+from alerts.outbox import Notice, NoticeState, Outbox
+from alerts.store import Store
 
 log = structlog.get_logger()
 
@@ -27,13 +27,13 @@ def backoff_ns(tries: int, after_s: float | None) -> int:
     return int(max(wait, asked) * NANO)
 
 
-class Courier:
+class ChannelDelivery:
     """Delivery to one channel."""
 
     def __init__(
         self,
         channel: Channel,
-        ledger: Ledger,
+        store: Store,
         outbox: Outbox,
         now: Callable[[], int],
         count: Callable[[str, str], None],
@@ -42,7 +42,7 @@ class Courier:
         self.channel = channel
         self.trouble: str | None = None
         """Why the last attempt failed; ``None`` when it did not."""
-        self._ledger = ledger
+        self._store = store
         self._outbox = outbox
         self._now = now
         self._count = count
@@ -65,7 +65,7 @@ class Courier:
                 await self._sleep()
             except sqlite3.Error:
                 log.exception(
-                    "the ledger cannot be read or written; waiting", channel=self.channel.name, hint="is the disk full?"
+                    "the store cannot be read or written; waiting", channel=self.channel.name, hint="is the disk full?"
                 )
                 await asyncio.sleep(FIRST_S)
 
@@ -85,7 +85,7 @@ class Courier:
             await asyncio.sleep(0.05)
 
     async def _try(self, notice: Notice) -> None:
-        with self._ledger.transaction():
+        with self._store.transaction():
             attempt = self._outbox.begin(notice.key, self._now())
         thread = self._outbox.thread(notice.incident, self.channel.name)
         try:
@@ -107,7 +107,7 @@ class Courier:
     def _record(self, notice: Notice, attempt: int, outcome: Outcome) -> None:
         now = self._now()
         state, due, thread, word, detail = _standing(outcome, notice.tries + 1, now)
-        with self._ledger.transaction():
+        with self._store.transaction():
             self._outbox.end(attempt, now, word, detail)
             self._outbox.settle(notice.key, state, due, thread)
             self._count(self.channel.name, word)
@@ -124,16 +124,16 @@ class Courier:
         self.trouble = why
 
 
-def _standing(outcome: Outcome, tries: int, now: int) -> tuple[Standing, int, str | None, str, str]:
+def _standing(outcome: Outcome, tries: int, now: int) -> tuple[NoticeState, int, str | None, str, str]:
     match outcome:
         case Delivered(thread=thread, detail=detail):
-            return Standing.DELIVERED, now, thread, "delivered", detail
+            return NoticeState.DELIVERED, now, thread, "delivered", detail
         case Refused(why=why):
-            return Standing.REFUSED, now, None, "refused", why
+            return NoticeState.REFUSED, now, None, "refused", why
         case Retry(why=why, after_s=after):
-            return Standing.PENDING, now + backoff_ns(tries, after), None, "put off", why
+            return NoticeState.PENDING, now + backoff_ns(tries, after), None, "put off", why
 
 
-def troubles(couriers: Iterable[Courier]) -> dict[str, str]:
+def troubles(deliveries: Iterable[ChannelDelivery]) -> dict[str, str]:
     """What keeps each troubled channel from delivering."""
-    return {c.channel.name: c.trouble for c in couriers if c.trouble is not None}
+    return {c.channel.name: c.trouble for c in deliveries if c.trouble is not None}

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     """Nothing of it is confirmed, and only what is confirmed pages anybody."""
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class LastNotified(Struct, frozen=True, kw_only=True):
     """The last notice of an incident, as it was decided."""
 
     incident: str
@@ -65,7 +65,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     ask_again: int | None = None
 
 
-def decide(previous: Told | None, incident: Incident, now: int, timing: Timing) -> Decision:
+def decide(previous: LastNotified | None, incident: Incident, now: int, timing: Timing) -> Decision:
     """Decide about one incident at ``now``."""
     if previous is None:
         return _about_new(incident, now, timing)
@@ -78,9 +78,9 @@ def decide(previous: Told | None, incident: Incident, now: int, timing: Timing) 
     return _about_running(previous, incident, now, timing)
 
 
-def told(previous: Told | None, incident: Incident, reason: Reason, now: int) -> Told:
+def told(previous: LastNotified | None, incident: Incident, reason: Reason, now: int) -> LastNotified:
     """The entry to keep once it was decided to tell."""
-    return Told(
+    return LastNotified(
         incident=incident.id,
         n=1 if previous is None else previous.n + 1,
         reason=reason,
@@ -100,13 +100,13 @@ def _about_new(incident: Incident, now: int, timing: Timing) -> Decision:
     return _tell(Reason.FIRST)
 
 
-def _about_over(previous: Told, incident: Incident) -> Decision:
+def _about_over(previous: LastNotified, incident: Incident) -> Decision:
     if previous.reason is Reason.OVER and _same(previous, incident):
         return Decision(tell=False, reason=Reason.UNCHANGED)
     return _tell(Reason.OVER)
 
 
-def _about_running(previous: Told, incident: Incident, now: int, timing: Timing) -> Decision:
+def _about_running(previous: LastNotified, incident: Incident, now: int, timing: Timing) -> Decision:
     if RANK[incident.severity] > RANK[previous.severity] or incident.count >= STEEP * previous.count:
         return _tell(Reason.ESCALATED)
     if _same(previous, incident):
@@ -117,11 +117,11 @@ def _about_running(previous: Told, incident: Incident, now: int, timing: Timing)
     return _tell(Reason.GREW if incident.count > previous.count else Reason.SHRANK)
 
 
-def _same(previous: Told, incident: Incident) -> bool:
+def _same(previous: LastNotified, incident: Incident) -> bool:
     return (previous.count, previous.withdrawn) == (incident.count, incident.withdrawn)
 
 
-def _once(previous: Told, reason: Reason) -> Decision:
+def _once(previous: LastNotified, reason: Reason) -> Decision:
     if previous.reason is reason:
         return Decision(tell=False, reason=Reason.UNCHANGED)
     return _tell(reason)

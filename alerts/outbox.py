@@ -13,12 +13,12 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Struct
 
-from alerts.notify import Told
+from alerts.notify import LastNotified
 from alerts.render import Message
-from alerts.store import Ledger
+from alerts.store import Store
 
 
-class Standing(StrEnum):
+class NoticeState(StrEnum):
     """Where a notice stands."""
 
     PENDING = "pending"
@@ -37,7 +37,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     channel: str
     made: int
     message: Message
-    state: Standing
+    state: NoticeState
     tries: int
     due: int
     thread: str | None
@@ -59,18 +59,18 @@ def key_of(incident: str, n: int, channel: str) -> str:
 
 
 class Outbox:
-    """Told incidents, notices and attempts, in the ledger's file; changes happen in the ledger's transactions."""
+    """What was notified last, notices and attempts, in the store's file; changes happen in the store's transactions."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self._db = ledger.db
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._db = store.db
 
-    def told(self) -> dict[str, Told]:
+    def told(self) -> dict[str, LastNotified]:
         """What was told last about each incident."""
-        decoder = msgspec.json.Decoder(Told)
+        decoder = msgspec.json.Decoder(LastNotified)
         return {i: decoder.decode(body) for i, body in self._db.execute("SELECT incident, body FROM told")}
 
-    def tell(self, told: Told, message: Message, channels: tuple[str, ...]) -> None:
+    def tell(self, told: LastNotified, message: Message, channels: tuple[str, ...]) -> None:
         """Keep that it was told, and one notice for each channel."""
         self._db.execute("INSERT OR REPLACE INTO told VALUES (?, ?)", (told.incident, msgspec.json.encode(told)))
         body = msgspec.json.encode(message)
@@ -85,7 +85,7 @@ class Outbox:
                     channel,
                     told.at,
                     body,
-                    Standing.PENDING,
+                    NoticeState.PENDING,
                     told.at,
                 ),
             )
@@ -128,7 +128,7 @@ class Outbox:
         """How an attempt ended."""
         self._db.execute("UPDATE attempts SET ended=?, outcome=?, detail=? WHERE n=?", (now, outcome, detail, attempt))
 
-    def settle(self, key: str, state: Standing, due: int, thread: str | None) -> None:
+    def settle(self, key: str, state: NoticeState, due: int, thread: str | None) -> None:
         """Where a notice stands after an attempt."""
         self._db.execute("UPDATE notices SET state=?, due=?, thread=? WHERE key=?", (state, due, thread, key))
 

@@ -1,7 +1,7 @@
 """What happens to everything heard: kept, counted, grouped into incidents, and told when that is due.
 
-The office joins the pure parts (incidents, notify, render, measures) with the ledger. It is told the time, and it
-does everything inside the ledger's transactions.
+The service joins the pure parts (incidents, notify, render, measures) with the store. It is told the time, and it
+does everything inside the store's transactions.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from msgspec import Struct
 from alerts import decoding, notify
 from alerts.incidents import RANK, Change, Incident, Incidents, Pace, State
 from alerts.metrics import Readings
-from alerts.notify import Timing, Told
+from alerts.notify import LastNotified, Timing
 from alerts.outbox import Outbox
 from alerts.render import RuleNote, message
-from alerts.store import Ledger, Unreadable
-from alerts.totals import Amount, Labels, Measures
+from alerts.store import Store, Unreadable
+from alerts.totals import Amount, Labels, RunningTotals
 from monitor.wire.events import Execution, Finding, LineHealth
 
 log = structlog.get_logger()
@@ -42,12 +42,12 @@ class Received(Struct, frozen=True, kw_only=True):
     """For dead letters: why the worker could not read it."""
 
 
-class Office:
+class AlertService:
     """Takes in what was heard and decides what is told."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: Store,
         outbox: Outbox,
         notes: Mapping[str, RuleNote],
         timing: Timing,
@@ -55,9 +55,9 @@ class Office:
         channels: tuple[str, ...],
         base_url: str | None,
     ) -> None:
-        self.ledger, self.outbox, self.notes = ledger, outbox, notes
+        self.store, self.outbox, self.notes = store, outbox, notes
         self.timing, self.pace, self.channels, self.base_url = timing, pace, channels, base_url
-        self.measures = Measures()
+        self.measures = RunningTotals()
         self._changed: dict[tuple[str, Labels], float] = {}
         self._new_latencies: list[int] = []
         """Of the batch being taken in: they count once it is kept."""
@@ -65,27 +65,27 @@ class Office:
         self.latencies: deque[int] = deque(maxlen=1000)
         """Fill seen → finding on Kafka beyond patience, ns, of the newest findings."""
         self.reload()
-        ledger.rolled_back.append(self.reload)
+        store.rolled_back.append(self.reload)
 
     def reload(self) -> None:
-        """Know exactly what the ledger knows: at start, and after a transaction that could not be finished."""
+        """Know exactly what the store knows: at start, and after a transaction that could not be finished."""
         self.incidents = Incidents()
-        self.told: dict[str, Told] = self.outbox.told()
-        self.totals = self.ledger.totals()
-        self.health: dict[int, LineHealth] = {h.partition: h for h in self.ledger.health()}
+        self.told: dict[str, LastNotified] = self.outbox.told()
+        self.totals = self.store.totals()
+        self.health: dict[int, LineHealth] = {h.partition: h for h in self.store.health()}
         self.measures.know(self.totals)
         self._changed.clear()
         self._new_latencies.clear()
-        for entry in self.ledger.entries():
+        for entry in self.store.entries():
             self.incidents.put(entry)
         self._ask = dict.fromkeys(self.incidents.ids(), 0)
 
     def take(self, batch: Sequence[Received], now: int) -> None:
         """Take in messages and the place reached, all or nothing."""
-        with self.ledger.transaction():
+        with self.store.transaction():
             for received in batch:
                 self._take_one(received, now)
-                self.ledger.reached(received.topic, received.part, received.offset + 1)
+                self.store.reached(received.topic, received.part, received.offset + 1)
             self._trim(len(batch), now)
             self._save_totals()
         self.latencies.extend(self._new_latencies)
@@ -96,7 +96,7 @@ class Office:
         due = [incident for incident, at in self._ask.items() if at <= now]
         if not due:
             return 0
-        with self.ledger.transaction():
+        with self.store.transaction():
             count = sum(self._decide(incident, now) for incident in due)
             self._save_totals()
         return count
@@ -151,17 +151,17 @@ class Office:
 
     def _hear_finding(self, finding: Finding, now: int) -> None:
         change, entry = self.incidents.hear(finding, now)
-        self.ledger.keep_revision(finding, now)
+        self.store.keep_revision(finding, now)
         if change is not Change.REPEATED:
-            self.ledger.keep_finding(entry, finding, now)
+            self.store.keep_finding(entry, finding, now)
             self._ask[entry.cause.id] = 0
         self.count(self.measures.finding(change, finding))
 
     def _hear_execution(self, execution: Execution) -> None:
-        news, before = self.ledger.keep_execution(execution)
+        news, before = self.store.keep_execution(execution)
         if not news:
             return
-        first = before is None and self.ledger.is_first_of_route(execution)
+        first = before is None and self.store.is_first_of_route(execution)
         self.count(self.measures.execution(execution, before, first))
 
     def _hear_health(self, health: LineHealth) -> None:
@@ -169,12 +169,12 @@ class Office:
         if known is not None and known.wall > health.wall:
             return
         self.health[health.partition] = health
-        self.ledger.keep_health(health)
+        self.store.keep_health(health)
         self._new_latencies.extend(max(0, ns - health.patience_ns) for ns in health.latency_ns)
         self.count(self.measures.health(health))
 
     def _keep_unreadable(self, received: Received, reason: str, now: int) -> None:
-        self.ledger.keep_unreadable(
+        self.store.keep_unreadable(
             Unreadable(
                 topic=received.topic,
                 part=received.part,
@@ -198,8 +198,8 @@ class Office:
         self._ask_again(incident, decision.ask_again)
         return decision.tell
 
-    def _tell(self, incident: Incident, told: Told) -> None:
-        example = self.ledger.finding(incident.example)
+    def _tell(self, incident: Incident, told: LastNotified) -> None:
+        example = self.store.finding(incident.example)
         note = self.notes.get(incident.cause.rule)
         self.outbox.tell(told, message(incident, example, note, told.reason, self.base_url), self.channels)
         self.told[incident.id] = told
@@ -215,7 +215,7 @@ class Office:
         self._ask[incident.id] = over if at is None else min(at, over)
 
     def _save_totals(self) -> None:
-        self.ledger.keep_totals(self._changed)
+        self.store.keep_totals(self._changed)
         self._changed.clear()
 
     def _trim(self, taken: int, now: int) -> None:
@@ -223,7 +223,7 @@ class Office:
         if self._since_trim < TRIM_EVERY:
             return
         self._since_trim = 0
-        self.ledger.trim(EXECUTIONS_KEPT, UNREADABLE_KEPT)
+        self.store.trim(EXECUTIONS_KEPT, UNREADABLE_KEPT)
         self.outbox.trim(now - NOTICES_KEPT_NS)
         for incident in reversed(self.all_incidents(now)):
             if len(self.incidents) <= FINDINGS_KEPT or incident.state is not State.OVER:
@@ -231,7 +231,7 @@ class Office:
             if incident.id not in self._ask:
                 self.incidents.forget(incident.id)
                 self.told.pop(incident.id, None)
-                self.ledger.forget_findings(incident.id)
+                self.store.forget_findings(incident.id)
 
 
 def _urgency(incident: Incident) -> tuple[bool, bool, int, int, str]:

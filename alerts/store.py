@@ -57,20 +57,20 @@ CREATE INDEX attempts_key ON attempts (key);
 """
 
 
-class WrongLedger(Exception):
-    """The file is not a ledger of this version."""
+class WrongStore(Exception):
+    """The file is not a store of this version."""
 
 
-class LedgerInUse(Exception):
-    """Another process keeps this ledger."""
+class StoreInUse(Exception):
+    """Another process keeps this store."""
 
 
 def own(directory: Path) -> IO[bytes]:
-    """A lock that is held while the answer is open and the process lives; raises `LedgerInUse`."""
+    """A lock that is held while the answer is open and the process lives; raises `StoreInUse`."""
     file = held(directory / "lock")
     if file is None:
-        raise LedgerInUse(
-            f"another process keeps its ledger in {directory}: stop it, or give this one a `state` of its own"
+        raise StoreInUse(
+            f"another process keeps its store in {directory}: stop it, or give this one a `state` of its own"
         )
     return file
 
@@ -102,11 +102,11 @@ def _route(execution: Execution) -> str:
     return execution.id.removesuffix(execution.exec_id)
 
 
-class Ledger:
+class Store:
     """The store. One connection, used by one thread; every change happens inside `transaction`."""
 
     def __init__(self, directory: Path) -> None:
-        """Open or make the file; raises `WrongLedger` or `sqlite3.Error`."""
+        """Open or make the file; raises `WrongStore` or `sqlite3.Error`."""
         path = directory / FILE
         path.touch(mode=0o600)
         self.db = sqlite3.connect(path, isolation_level=None)
@@ -122,7 +122,7 @@ class Ledger:
             self.db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={VERSION};COMMIT;")
         elif version != VERSION:
             self.db.close()
-            raise WrongLedger(
+            raise WrongStore(
                 f"{path} was written by another version ({version}, not {VERSION}): move it away to start anew"
             )
 
@@ -244,7 +244,7 @@ class Ledger:
         return [decoder.decode(body) for (body,) in self.db.execute("SELECT body FROM health ORDER BY part")]
 
     def totals(self) -> dict[tuple[str, Labels], float]:
-        """Running totals since the ledger was made, by metric and labels."""
+        """Running totals since the store was made, by metric and labels."""
         rows = self.db.execute("SELECT name, labels, value FROM totals")
         decoder = msgspec.json.Decoder(Labels)
         return {(name, decoder.decode(labels)): value for name, labels, value in rows}
@@ -271,7 +271,7 @@ class Ledger:
         return [Unreadable(topic=t, part=p, place=o, heard=h, reason=r, body=b) for t, p, o, h, r, b in rows]
 
     def count(self, table: str) -> int:
-        """Rows of one of the ledger's own tables."""
+        """Rows of one of the store's own tables."""
         return int(self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own names
 
     def forget_findings(self, incident: str) -> None:

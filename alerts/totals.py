@@ -1,6 +1,6 @@
 """What each thing heard adds to the running totals: names, labels with a bounded set of values, amounts.
 
-Totals are kept in the ledger, in the transaction that took in what they count, so they are exact over restarts.
+Totals are kept in the store, in the transaction that took in what they count, so they are exact over restarts.
 Sums are added up as sums (shares, dollars), so that a ratio over any time is one sum divided by another.
 """
 
@@ -48,7 +48,7 @@ class Bounded:
         return value
 
 
-class Measures:
+class RunningTotals:
     """Turns what was heard into amounts."""
 
     def __init__(self, venues: int = 40, vendors: int = 10, rules: int = 60) -> None:

@@ -1,4 +1,4 @@
-"""Reports a second through the pure engine with the default rules: decode, sequence, join, stories, rules, encode."""
+"""Reports a second through the pure engine with the default rules: decode, order, join, judge, encode."""
 
 from __future__ import annotations
 

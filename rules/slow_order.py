@@ -14,13 +14,13 @@ from msgspec import Meta, Struct
 
 from monitor.engine import certainty
 from monitor.engine.orders import NOTHING, Moment, Order, class_of, executed
-from monitor.engine.rule import Alarm, Answers, Example, Observation, Rule, Verdict
+from monitor.engine.rule import Answers, Deadline, Example, Observation, Rule, Verdict
 from monitor.wire.events import Acked, Cancelled, Expired, Filled, Received, Rejected, Report, Routed
 from monitor.wire.formats import duration
 
 Milliseconds = Annotated[float, Meta(gt=0)]
 Timed = Literal["market", "marketable", "resting", "unknown", "ioc", "fok"]
-Said = tuple[Verdict | Alarm, ...]
+Said = tuple[Verdict | Deadline, ...]
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -76,7 +76,7 @@ def observe(seen: Observation, limits: Limits) -> Answers:
     return answers
 
 
-def silence(alarm: Alarm, order: Order, root: Order, limits: Limits) -> Verdict | None:
+def silence(alarm: Deadline, order: Order, root: Order, limits: Limits) -> Verdict | None:
     """Judge a deadline that has come: a finding when the answer is still missing."""
     hop, start, answered = _asked(alarm.subject, order, root, limits)
     if start is None or answered:
@@ -244,8 +244,8 @@ def _unreported(seen: Observation) -> Said:
     return (Verdict(subject=TO_ROUTE.name, fires=False, about="root", reason=UNREPORTED),)
 
 
-def _deadline(hop: Hop, start: Moment, limits: Limits) -> Alarm:
-    return Alarm(subject=hop.name, at=start.at + _limit_ns(hop, limits))
+def _deadline(hop: Hop, start: Moment, limits: Limits) -> Deadline:
+    return Deadline(subject=hop.name, at=start.at + _limit_ns(hop, limits))
 
 
 def _is_first_route(seen: Observation) -> bool:

@@ -100,7 +100,7 @@ OWNERS = {
     "aiokafka": {
         "monitor/worker/faust_app.py",
         "monitor/worker/sender.py",
-        "monitor/kafka/rereader.py",
+        "monitor/kafka/range_reader.py",
         "alerts/consumer.py",
     },
     "slack_sdk": {"alerts/channels/slack.py"},

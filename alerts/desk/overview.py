@@ -9,7 +9,7 @@ from alerts.desk import line_health
 from alerts.desk.markup import Html, el, join, path, table
 from alerts.desk.pieces import DASH, NUMBER, aside, chip, findings_table, or_dash, order_link, standing
 from alerts.incidents import Incident, State
-from alerts.notify import Told
+from alerts.notify import LastNotified
 from alerts.outbox import Notice
 from alerts.render import OPENING
 from alerts.store import Unreadable
@@ -28,7 +28,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     """All of them, the most urgent first."""
     orders: int
     """Orders in those that are open, each once."""
-    told: dict[str, Told]
+    told: dict[str, LastNotified]
     findings: list[Finding]
     health: list[LineHealth]
     latencies: list[int]
@@ -128,7 +128,7 @@ def _incidents(seen: Overview, now: int) -> Html:
     return table(heads, [_incident_row(i, seen.told.get(i.id), now) for i in shown], cls="incidents")
 
 
-def _incident_row(i: Incident, told: Told | None, now: int) -> list[Html | str]:
+def _incident_row(i: Incident, told: LastNotified | None, now: int) -> list[Html | str]:
     what = el("a", formats.arrows(i.title), href=path("incident", i.id))
     return [
         standing(i),

@@ -12,8 +12,8 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from alerts import formats, metrics
-from alerts.consumer import Inlet
-from alerts.delivery import Courier, troubles
+from alerts.consumer import FindingsConsumer
+from alerts.delivery import ChannelDelivery, troubles
 from alerts.desk import page
 from alerts.desk.incident import API_MOST, incident_page
 from alerts.desk.incident import FINDINGS_SHOWN as INCIDENT_FINDINGS_SHOWN
@@ -22,7 +22,7 @@ from alerts.desk.order import order_page
 from alerts.desk.overview import Overview, open_incidents, overview
 from alerts.incidents import Incident
 from alerts.outbox import Notice
-from alerts.service import Office
+from alerts.service import AlertService
 from monitor.config.settings import Alert
 from monitor.process import address
 
@@ -49,18 +49,23 @@ class Desk:
     """The page of one alert process."""
 
     def __init__(
-        self, office: Office, couriers: Iterable[Courier], inlet: Inlet, alert: Alert, now: Callable[[], int]
+        self,
+        service: AlertService,
+        deliveries: Iterable[ChannelDelivery],
+        consumer: FindingsConsumer,
+        alert: Alert,
+        now: Callable[[], int],
     ) -> None:
-        self._office = office
-        self._couriers = list(couriers)
-        self._inlet = inlet
+        self._service = service
+        self._deliveries = list(deliveries)
+        self._consumer = consumer
         self._alert = alert
         self._now = now
         self._started = now()
         named = None if alert.base_url is None else urlsplit(alert.base_url).hostname
         self._names = {*LOOPBACK, *(() if named is None else (named,))}
         self._loopback = address.parse(alert.page).host in LOOPBACK
-        self._registry = metrics.registry(lambda: office.readings(now()))
+        self._registry = metrics.registry(lambda: service.readings(now()))
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1)
 
     async def start(self) -> int:
@@ -97,51 +102,51 @@ class Desk:
         return await handler(request)
 
     async def _overview(self, request: web.Request) -> web.Response:
-        now, office = self._now(), self._office
-        incidents = office.all_incidents(now)
+        now, service = self._now(), self._service
+        incidents = service.all_incidents(now)
         open_now = open_incidents(incidents)
         seen = Overview(
             incidents=incidents,
-            orders=office.incidents.orders(i.id for i in open_now),
-            told=office.told,
-            findings=office.ledger.newest_findings(FINDINGS_SHOWN),
-            health=list(office.health.values()),
-            latencies=list(office.latencies),
-            notices=[(n, self._last_word(n)) for n in office.outbox.newest(NOTICES_SHOWN)],
-            unreadable=office.ledger.unreadable(UNREADABLE_SHOWN),
-            channels={c.channel.name: c.trouble for c in self._couriers},
+            orders=service.incidents.orders(i.id for i in open_now),
+            told=service.told,
+            findings=service.store.newest_findings(FINDINGS_SHOWN),
+            health=list(service.health.values()),
+            latencies=list(service.latencies),
+            notices=[(n, self._last_word(n)) for n in service.outbox.newest(NOTICES_SHOWN)],
+            unreadable=service.store.unreadable(UNREADABLE_SHOWN),
+            channels={c.channel.name: c.trouble for c in self._deliveries},
             kafka=self._kafka_trouble(now),
             links=self._alert.links,
         )
         return _html(request, formats.many(len(open_now), "open incident"), overview(seen, now), now)
 
     async def _incident(self, request: web.Request) -> web.Response:
-        now, office = self._now(), self._office
-        incident = office.incident(request.match_info["id"], now)
+        now, service = self._now(), self._service
+        incident = service.incident(request.match_info["id"], now)
         if incident is None:
             return _html(request, "Not known", page.missing("There is no such incident."), now, 404)
         body = incident_page(
             incident,
-            office.notes.get(incident.cause.rule),
-            office.ledger.findings_of(incident.id, INCIDENT_FINDINGS_SHOWN),
-            [(n, office.outbox.attempts(n.key)) for n in office.outbox.notices_of(incident.id)],
-            office.ledger.finding(incident.example),
+            service.notes.get(incident.cause.rule),
+            service.store.findings_of(incident.id, INCIDENT_FINDINGS_SHOWN),
+            [(n, service.outbox.attempts(n.key)) for n in service.outbox.notices_of(incident.id)],
+            service.store.finding(incident.example),
             now,
         )
         return _html(request, incident.title, body, now)
 
     async def _order(self, request: web.Request) -> web.Response:
-        now, ledger, order = self._now(), self._office.ledger, request.match_info["id"]
-        findings = ledger.findings_about(order)
-        executions = ledger.executions_of(order)
+        now, store, order = self._now(), self._service.store, request.match_info["id"]
+        findings = store.findings_about(order)
+        executions = store.executions_of(order)
         if not findings and not executions:
             return _html(request, "Not known", page.missing("Nothing is known about this order."), now, 404)
-        body = order_page(order, [(f, ledger.revisions(f.id)) for f in findings], executions)
+        body = order_page(order, [(f, store.revisions(f.id)) for f in findings], executions)
         return _html(request, f"Order {order}", body, now)
 
     async def _api_incidents(self, request: web.Request) -> web.Response:
         now = self._now()
-        return _json([self._plain(i) for i in self._office.all_incidents(now)])
+        return _json([self._plain(i) for i in self._service.all_incidents(now)])
 
     async def _api_findings(self, request: web.Request) -> web.Response:
         limit = request.query.get("limit", "200")
@@ -149,23 +154,23 @@ class Desk:
             raise web.HTTPBadRequest(text="limit must be a whole number\n")
         incident = request.query.get("incident")
         most = min(int(limit), API_MOST)
-        ledger = self._office.ledger
-        return _json(ledger.newest_findings(most) if incident is None else ledger.findings_of(incident, most))
+        store = self._service.store
+        return _json(store.newest_findings(most) if incident is None else store.findings_of(incident, most))
 
     async def _api_health(self, request: web.Request) -> web.Response:
-        now, office = self._now(), self._office
+        now, service = self._now(), self._service
         return _json(
             {
                 "now": now,
                 "kafka": self._kafka_trouble(now),
-                "kafka_heard_at": self._inlet.heard_at,
-                "channels": {c.channel.name: c.trouble for c in self._couriers},
-                "line": list(office.health.values()),
-                "fill_to_finding_beyond_patience_ns": list(office.latencies),
-                "counts": {name: office.ledger.count(name) for name in ("findings", "executions", "unreadable")},
+                "kafka_heard_at": self._consumer.heard_at,
+                "channels": {c.channel.name: c.trouble for c in self._deliveries},
+                "line": list(service.health.values()),
+                "fill_to_finding_beyond_patience_ns": list(service.latencies),
+                "counts": {name: service.store.count(name) for name in ("findings", "executions", "unreadable")},
                 "notices": [
                     {"channel": channel, "state": state, "count": n}
-                    for (channel, state), n in sorted(office.outbox.counts().items())
+                    for (channel, state), n in sorted(service.outbox.counts().items())
                 ],
             }
         )
@@ -176,23 +181,23 @@ class Desk:
     async def _healthz(self, request: web.Request) -> web.Response:
         now = self._now()
         why = self._kafka_trouble(now)
-        waited = now - (self._started if self._inlet.heard_at is None else self._inlet.heard_at)
+        waited = now - (self._started if self._consumer.heard_at is None else self._consumer.heard_at)
         ok = waited < KAFKA_AWAY_NS
-        state = {"ok": ok, "why": "" if ok else f"Kafka: {why}", "channels": troubles(self._couriers)}
+        state = {"ok": ok, "why": "" if ok else f"Kafka: {why}", "channels": troubles(self._deliveries)}
         return web.json_response(state, status=200 if ok else 503)
 
     def _kafka_trouble(self, now: int) -> str | None:
-        if self._inlet.trouble is not None:
-            return self._inlet.trouble
-        heard = self._inlet.heard_at
+        if self._consumer.trouble is not None:
+            return self._consumer.trouble
+        heard = self._consumer.heard_at
         return "does not answer" if heard is not None and now - heard > KAFKA_AWAY_NS else None
 
     def _last_word(self, notice: Notice) -> str:
-        attempts = self._office.outbox.attempts(notice.key)
+        attempts = self._service.outbox.attempts(notice.key)
         return attempts[-1].detail if attempts else "not tried yet"
 
     def _plain(self, incident: Incident) -> dict[str, object]:
-        told = self._office.told.get(incident.id)
+        told = self._service.told.get(incident.id)
         return {**msgspec.structs.asdict(incident), "told": told}
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fix_ingest.decode.dialect import Ladder
 from fix_ingest.decode.field_values import price, quantity, time_ns, whole
 from fix_ingest.decode.lineage import Chains, Known
-from fix_ingest.decode.lookup import Habits, first
+from fix_ingest.decode.lookup import DialectLookup, first
 from fix_ingest.decode.message import Message, shown
 from fix_ingest.journal.record import Record
 from monitor.venues.table import Venues
@@ -35,7 +35,7 @@ class Unusable(Exception):
     """A message about an order that cannot be used, and why; caught by the decoder, never seen outside."""
 
 
-class Case:
+class DecodeContext:
     """One message on its way to an event."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Case:
         message: Message,
         record: Record,
         source: str,
-        habits: Habits,
+        habits: DialectLookup,
         chains: Chains,
         parents: Chains,
         venues: Venues,

@@ -9,10 +9,10 @@ from operator import attrgetter
 from typing import Any, get_args
 
 from fix_ingest.decode import execution_reports, order_messages
-from fix_ingest.decode.context import Case, Unusable
+from fix_ingest.decode.context import DecodeContext, Unusable
 from fix_ingest.decode.dialect import Dialect, MessageMeaning
 from fix_ingest.decode.lineage import Lineage
-from fix_ingest.decode.lookup import OTHERS, Habits
+from fix_ingest.decode.lookup import OTHERS, DialectLookup
 from fix_ingest.decode.message import Broken, Message, parse, shown, text_of
 from fix_ingest.journal.record import Record
 from monitor.venues.table import Venues
@@ -34,7 +34,7 @@ RAW_KEPT = 8_192
 _SECRET = re.compile(r"(?<![0-9])(554|925|1402|1404)=[^\x01|]*")
 """Password fields of a logon, never shown."""
 
-_ORDERS: dict[MessageMeaning, Callable[[Case], OrderKind]] = {
+_ORDERS: dict[MessageMeaning, Callable[[DecodeContext], OrderKind]] = {
     "execution": execution_reports.report,
     "bust": execution_reports.busted,
     "correct": execution_reports.corrected,
@@ -74,7 +74,7 @@ class Decoder:
         self._otherwise = otherwise or Dialect()
         self._venues = venues
         self._live = live
-        self._habits: dict[str, Habits] = {}
+        self._habits: dict[str, DialectLookup] = {}
         self._lineage = Lineage()
 
     def decode(self, record: Record) -> list[ReportLine]:
@@ -115,9 +115,11 @@ class Decoder:
         self.counts["ignored"] += 1
         return self._session(record, message, meaning)
 
-    def _order(self, record: Record, message: Message, habits: Habits, meaning: MessageMeaning) -> ReportLine:
+    def _order(self, record: Record, message: Message, habits: DialectLookup, meaning: MessageMeaning) -> ReportLine:
         chains, parents = self._lineage.of(habits.sender), self._lineage.of(habits.parents_sender)
-        case = Case(message, record, self.source, habits, chains, parents, self._venues, self.counts, self._live)
+        case = DecodeContext(
+            message, record, self.source, habits, chains, parents, self._venues, self.counts, self._live
+        )
         try:
             event = _ORDERS[meaning](case)
         except Unusable as unusable:
@@ -172,10 +174,10 @@ class Decoder:
             "session": record.session,
         }
 
-    def _of(self, session: str) -> Habits:
+    def _of(self, session: str) -> DialectLookup:
         habits = self._habits.get(session)
         if habits is None:
-            habits = self._habits[session] = Habits(self._dialects.get(session, self._otherwise), session)
+            habits = self._habits[session] = DialectLookup(self._dialects.get(session, self._otherwise), session)
         return habits
 
 

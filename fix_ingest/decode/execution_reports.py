@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from fix_ingest.decode.context import Case, Unusable
+from fix_ingest.decode.context import DecodeContext, Unusable
 from fix_ingest.decode.dialect import Meaning
 from fix_ingest.decode.field_values import price, quantity
 from fix_ingest.decode.lookup import WORDS, first
@@ -24,12 +24,12 @@ from monitor.wire.events import (
 )
 
 
-def report(case: Case) -> OrderKind:
+def report(case: DecodeContext) -> OrderKind:
     """The event an ExecutionReport tells; raises `Unusable`."""
     return _MADE[meaning(case)](case)
 
 
-def meaning(case: Case) -> Meaning:
+def meaning(case: DecodeContext) -> Meaning:
     """What has happened; raises `Unusable` when the report does not say.
 
     A bust or correction names the execution it is about. Some hybrids use ExecTransType 1 and 2 for cancelled and
@@ -49,7 +49,7 @@ def meaning(case: Case) -> Meaning:
     return trans if trans is not None and said in ("fill", "ack", "status") else said
 
 
-def _by_status(case: Case) -> Meaning:
+def _by_status(case: DecodeContext) -> Meaning:
     """FIX 4.0 and reports that leave ExecType out: a fill is one only when it says how much at which price."""
     status = case.top.get("39", "").strip()
     said = case.habits.statuses.get(status)
@@ -61,7 +61,7 @@ def _by_status(case: Case) -> Meaning:
     return "status" if said == "fill" and not traded else said
 
 
-def filled(case: Case) -> Filled:
+def filled(case: DecodeContext) -> Filled:
     """A trade; raises `Unusable` without a quantity and a price above zero. AvgPx and OrdStatus are never asked."""
     tags = case.habits.tags
     qty, paid = _amount(case), _money(case)
@@ -81,7 +81,7 @@ def filled(case: Case) -> Filled:
     return Filled(**facts, qty=qty, price=paid, leaves=leaves, cum=cum, liquidity=liquidity, auction=auction)
 
 
-def _left(case: Case) -> Decimal | None:
+def _left(case: DecodeContext) -> Decimal | None:
     """LeavesQty(151), which FIX 4.0 does not have: there OrderQty(38) without CumQty(14)."""
     left: Decimal | None = case.shares("151")
     if left is not None:
@@ -91,59 +91,59 @@ def _left(case: Case) -> Decimal | None:
     return None if ordered is None or done is None or done > ordered else ordered - done
 
 
-def busted(case: Case) -> Busted:
+def busted(case: DecodeContext) -> Busted:
     """An execution taken back; raises `Unusable` when it does not say which."""
     return Busted(**case.about(case.habits.tags.fill_venue), ref_exec_id=_reference(case))
 
 
-def corrected(case: Case) -> Corrected:
+def corrected(case: DecodeContext) -> Corrected:
     """An execution changed; raises `Unusable` when it does not say which."""
     ref = _reference(case)
     facts = case.about(case.habits.tags.fill_venue)
     return Corrected(**facts, ref_exec_id=ref, qty=_amount(case), price=_money(case))
 
 
-def _acked(case: Case) -> Acked:
+def _acked(case: DecodeContext) -> Acked:
     return Acked(**case.about(case.habits.tags.venue))
 
 
-def _cancelled(case: Case) -> Cancelled:
+def _cancelled(case: DecodeContext) -> Cancelled:
     facts = case.about(case.habits.tags.venue)
     case.chains.close(facts["order_id"])
     return Cancelled(**facts, cum=case.shares("14"))
 
 
-def _rejected(case: Case) -> Rejected:
+def _rejected(case: DecodeContext) -> Rejected:
     facts = case.about(case.habits.tags.venue)
     case.chains.close(facts["order_id"])
     return Rejected(**facts, reason=facts["text"] or _coded(case, "103"))
 
 
-def _replaced(case: Case) -> Replaced:
+def _replaced(case: DecodeContext) -> Replaced:
     return Replaced(**case.about(case.habits.tags.venue), **case.terms(), new_id=case.client)
 
 
-def _expired(case: Case) -> Expired:
+def _expired(case: DecodeContext) -> Expired:
     facts = case.about(case.habits.tags.venue)
     case.chains.close(facts["order_id"])
     return Expired(**facts)
 
 
-def _done_for_day(case: Case) -> Expired | Status:
+def _done_for_day(case: DecodeContext) -> Expired | Status:
     """Over, unless the order lives on tomorrow (good till cancelled or till a date)."""
     return _status(case) if case.top.get("59") in ("1", "6") else _expired(case)
 
 
-def _restated(case: Case) -> Restated:
+def _restated(case: DecodeContext) -> Restated:
     return Restated(**case.about(case.habits.tags.venue), **case.terms())
 
 
-def _status(case: Case) -> Status:
+def _status(case: DecodeContext) -> Status:
     code = case.top.get("150") or case.top.get("39") or ""
     return Status(**case.about(case.habits.tags.venue), reason=WORDS.get(code, "order status"))
 
 
-def _reference(case: Case) -> str:
+def _reference(case: DecodeContext) -> str:
     ref = first(case.top, case.habits.tags.execution_ref)
     if ref is None:
         tag = case.habits.tags.execution_ref[0]
@@ -151,26 +151,26 @@ def _reference(case: Case) -> str:
     return ref
 
 
-def _amount(case: Case) -> Decimal | None:
+def _amount(case: DecodeContext) -> Decimal | None:
     """Shares of this trade; None when absent, unreadable or not above zero."""
     text = first(case.top, case.habits.tags.fill_quantity)
     value = None if text is None else quantity(text)
     return value if value is not None and value > 0 else None
 
 
-def _money(case: Case) -> int | None:
+def _money(case: DecodeContext) -> int | None:
     """Price of this trade; None when absent, unreadable or not above zero."""
     text = first(case.top, case.habits.tags.fill_price)
     value = None if text is None else price(text)
     return value if value is not None and value > 0 else None
 
 
-def _coded(case: Case, tag: str) -> str | None:
+def _coded(case: DecodeContext, tag: str) -> str | None:
     code = case.top.get(tag)
     return f"{tag}={code}" if code else None
 
 
-_MADE: dict[Meaning, Callable[[Case], OrderKind]] = {
+_MADE: dict[Meaning, Callable[[DecodeContext], OrderKind]] = {
     "ack": _acked,
     "fill": filled,
     "cancel": _cancelled,

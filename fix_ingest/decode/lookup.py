@@ -43,7 +43,7 @@ WORDS = {
 """ExecType or OrdStatus in words."""
 
 
-class Habits:
+class DialectLookup:
     """What the decoder asks of a dialect, for one session."""
 
     def __init__(self, dialect: Dialect, session: str) -> None:

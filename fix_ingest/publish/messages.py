@@ -17,7 +17,7 @@ LINE_BYTES: Final = 1 << 20
 """Largest line; a longer one becomes `Garbled`."""
 
 
-class Parcel(Struct, frozen=True):
+class OutgoingMessage(Struct, frozen=True):
     """One message, ready to be sent."""
 
     partition: int
@@ -47,7 +47,7 @@ class Outbound:
         self.lines = 0
         """Lines since the start."""
         self._pages: list[_Page | None] = [None] * partitions
-        self._parcels: list[Parcel] = []
+        self._parcels: list[OutgoingMessage] = []
 
     def add(self, record: Record, events: Iterable[ReportLine]) -> None:
         """Take the events of the next record."""
@@ -66,7 +66,7 @@ class Outbound:
         for partition in range(len(self.chain)):
             self._put(partition, word.n, line)
 
-    def take(self) -> list[Parcel]:
+    def take(self) -> list[OutgoingMessage]:
         """Everything gathered, as messages in the order in which they must be sent."""
         for partition in range(len(self.chain)):
             self._cut(partition)
@@ -106,7 +106,7 @@ class Outbound:
         if page is None:
             return
         headers = codec.headers(self.source, page.first, page.last, self.chain[partition])
-        self._parcels.append(Parcel(partition, b"".join(page.lines), headers))
+        self._parcels.append(OutgoingMessage(partition, b"".join(page.lines), headers))
         self.chain[partition] = page.last
         self._pages[partition] = None
 

@@ -31,7 +31,7 @@ from fix_ingest.publish.position import Saved, Scribe
 from monitor.config import load, settings
 from monitor.kafka.producer import BoundedProducer
 from monitor.process import command_line, gc_tuning
-from monitor.process.health_server import CannotListen, Health, Probe
+from monitor.process.health_server import CannotListen, Health, HealthServer
 from monitor.process.signals import stopping
 from monitor.venues import shipped
 from monitor.wire import codec
@@ -235,7 +235,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(publisher: Publisher, address: str, stop: threading.Event) -> int:
     try:
-        probe = Probe(
+        probe = HealthServer(
             address, "publish.probe", PublishMetrics(lambda: reading(publisher)).registry, lambda: health(publisher)
         )
     except CannotListen as error:

@@ -20,11 +20,11 @@ from prometheus_client.registry import Collector
 
 from fix_ingest.journal import Journal, JournalInUse
 from fix_ingest.session.quickfix_engine import Engine
-from fix_ingest.session.session import Link
+from fix_ingest.session.session import FixSession
 from monitor.config.load import load, secret
 from monitor.config.settings import Settings
 from monitor.process.command_line import OK, UNAVAILABLE, USAGE, add_config
-from monitor.process.health_server import Health, Probe
+from monitor.process.health_server import Health, HealthServer
 
 log = structlog.get_logger()
 
@@ -115,7 +115,7 @@ def _listen(settings: Settings, passwords: dict[str, str]) -> NoReturn:
         signal.signal(number, lambda *_: stop.set())
     registry = CollectorRegistry()
     registry.register(Figures(engine, journal))
-    probe = Probe(listen.probe, "listen.probe", registry, lambda: _health(engine.links, journal))
+    probe = HealthServer(listen.probe, "listen.probe", registry, lambda: _health(engine.links, journal))
     engine.start()
     log.info("listening", sessions=[s.name for s in listen.session], probe=probe.port, next=journal.next)
     while not stop.wait(1.0):
@@ -134,7 +134,7 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _health(links: list[Link], journal: Journal) -> Health:
+def _health(links: list[FixSession], journal: Journal) -> Health:
     """A session that is not logged on is told but is no reason to restart the listener: the counterparty comes."""
     down = [link.session.name for link in links if not link.delivery.up]
     facts: dict[str, int | float | str | None] = {"next": journal.next, "bytes": journal.written}

@@ -31,7 +31,7 @@ from fix_ingest.session.bind import listen_there, listening, unknown_port
 from fix_ingest.session.quickfix_settings import quickfix_settings
 from fix_ingest.session.raw_fields import without_secrets
 from fix_ingest.session.sequence_store import session_file
-from fix_ingest.session.session import Link, LogonRefused
+from fix_ingest.session.session import FixSession, LogonRefused
 from monitor.config.settings import Session
 
 log = structlog.get_logger()
@@ -101,7 +101,7 @@ class _Log(fix.Log):  # type: ignore[misc]  # no type information is published f
 class WireLog(_Log):
     """Receives the exact bytes of a session."""
 
-    def __init__(self, application: Application, link: Link) -> None:
+    def __init__(self, application: Application, link: FixSession) -> None:
         super().__init__()
         self._application, self._link = application, link
 
@@ -162,10 +162,10 @@ class Logs(fix.LogFactory):  # type: ignore[misc]  # no type information is publ
 class Application(fix.Application):  # type: ignore[misc]  # no type information is published for quickfix
     """The callbacks of one engine thread."""
 
-    def __init__(self, links: list[Link]) -> None:
+    def __init__(self, links: list[FixSession]) -> None:
         super().__init__()
         self._links = {_identity(link.session).toString(): link for link in links}
-        self.current: Link = links[0]
+        self.current: FixSession = links[0]
         """Whose bytes came last: the session of whatever is delivered now."""
         self.strangers = 0
         self.stays = False
@@ -175,7 +175,7 @@ class Application(fix.Application):  # type: ignore[misc]  # no type information
         self.stays = True
         ctypes.pythonapi.PyGILState_Ensure()
 
-    def link(self, session_id: Any) -> Link:
+    def link(self, session_id: Any) -> FixSession:
         """The configured session with that identity."""
         return self._links[session_id.toString()]
 
@@ -228,7 +228,7 @@ class Engine:
 
     def __init__(self, sessions: tuple[Session, ...], passwords: dict[str, str], journal: Journal, state: Path) -> None:
         """Take the addresses and make the sessions; raises `AddressTaken`, `Misconfigured` or another `OSError`."""
-        self.links = [Link(session, passwords.get(session.name), journal) for session in sessions]
+        self.links = [FixSession(session, passwords.get(session.name), journal) for session in sessions]
         self.applications: list[Application] = []
         self._state = state
         self._engines: list[tuple[Any, socket.socket | None, int]] = []
@@ -260,7 +260,7 @@ class Engine:
         for link in self.links:
             link.is_down.wait(max(0.0, deadline - time.monotonic()))
 
-    def _make(self, links: list[Link], mine: socket.socket | None) -> None:
+    def _make(self, links: list[FixSession], mine: socket.socket | None) -> None:
         """The QuickFIX engine of all acceptors of an address, or of all initiators."""
         application = Application(links)
         self.applications.append(application)
@@ -279,9 +279,9 @@ class Engine:
         self._engines.append((engine, mine, port))
 
 
-def _by_address(links: list[Link]) -> dict[tuple[str, int] | None, list[Link]]:
+def _by_address(links: list[FixSession]) -> dict[tuple[str, int] | None, list[FixSession]]:
     """Links that share an engine: acceptors of one address, and all initiators."""
-    shared: dict[tuple[str, int] | None, list[Link]] = {}
+    shared: dict[tuple[str, int] | None, list[FixSession]] = {}
     for link in links:
         address = (link.session.host, link.session.port) if link.session.role == "acceptor" else None
         shared.setdefault(address, []).append(link)

@@ -42,7 +42,7 @@ class LogonRefused(Exception):
     """The counterparty may not log on; the text is what it is told."""
 
 
-class Link:
+class FixSession:
     """A session's state, its way into the journal, and what is counted about it. Times are ns UTC."""
 
     def __init__(self, session: Session, password: str | None, journal: Journal) -> None:

@@ -134,7 +134,7 @@ def _ours(directory: Path) -> bool:
     return (directory / MARKER).exists() or (written.is_file() and written.read_text("utf-8").startswith(setup.HEAD))
 
 
-def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> scorecard.Told | str | None:
+def _play(stage: Stage, args: argparse.Namespace, stop: threading.Event) -> scorecard.Scorecard | str | None:
     """The outcome, why there is none, or ``None`` when it was stopped before it began."""
     logs = stage.directory / "logs"
     receiver = child.spawn(stage.receiver, logs / "receiver.log")
@@ -188,7 +188,7 @@ class Broken(RuntimeError):
 
 def _orders(
     stage: Stage, args: argparse.Namespace, stop: threading.Event, processes: Processes
-) -> scorecard.Told | str | None:
+) -> scorecard.Scorecard | str | None:
     try:
         waiting = setup.wait_until_up(stage, stop, processes.check)
         if stop.is_set():

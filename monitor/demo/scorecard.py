@@ -39,7 +39,7 @@ class Sent(Struct):
     planted: list[Planted] = field(default_factory=list)
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Scorecard(Struct, frozen=True, kw_only=True):
     """The demo's outcome."""
 
     reports_sent: int
@@ -68,7 +68,7 @@ class Told(Struct, frozen=True, kw_only=True):
     restarts: int
 
 
-def tell(kafka: settings.Kafka, patience_ms: int, sent: Sent, restarts: int) -> Told:
+def tell(kafka: settings.Kafka, patience_ms: int, sent: Sent, restarts: int) -> Scorecard:
     """Read the topics back and compare them with what was sent."""
     reports = [r for m in readback.read(kafka, "reports") for r in codec.decode_reports(m.value)]
     executions = [e for m in readback.read(kafka, "executions") for e in codec.decode_executions(m.value)]
@@ -83,7 +83,7 @@ def compare(
     findings: Iterable[tuple[int, events.Finding]],
     patience_ms: int,
     restarts: int,
-) -> Told:
+) -> Scorecard:
     """The outcome, from what stands on the topics; repeats of the same event, revision or id count once."""
     about_orders = [r for r in reports if isinstance(r, events.Report)]
     published = {(r.source, r.n, r.part) for r in about_orders}
@@ -93,7 +93,7 @@ def compare(
     planted = {(RULE_OF[p.fault], p.order_id) for p in sent.planted if p.order_id not in tardy}
     confirmed = [f for _, f in listed if f.certainty == "confirmed" and f.state != "withdrawn"]
     accused = {(f.rule, f.order_id) for f in confirmed if f.order_id not in tardy}
-    return Told(
+    return Scorecard(
         reports_sent=sent.messages,
         reports_published=len(published),
         fills_sent=sent.fills,
@@ -130,12 +130,12 @@ class Progress:
         return min(done) if len(done) == self._kafka.partitions else None
 
 
-def as_json(told: Told) -> dict[str, Any]:
+def as_json(told: Scorecard) -> dict[str, Any]:
     """The outcome as the demo prints it."""
     return msgspec.to_builtins(told)  # type: ignore[no-any-return]  # a Struct becomes a dict
 
 
-def wrongs(told: Told) -> list[str]:
+def wrongs(told: Scorecard) -> list[str]:
     """What keeps the demo from being a success, one sentence each."""
     found = []
     if told.missed:

@@ -1,7 +1,7 @@
 """Silences to be asked about at their times.
 
-Nearly every alarm is answered long before it would ring, so none is put in order until it must be. A family knows its
-own alarms; here is only kept whose are to be looked at when a stretch of time begins. What still stands then is
+Nearly every alarm is answered long before it would expire, so none is put in order until it must be. A family knows its
+own deadlines; here is only kept whose are to be looked at when a stretch of time begins. What still stands then is
 sorted, and what still stands when its turn comes rings.
 """
 
@@ -13,22 +13,22 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 _STRETCH_BITS = 26
-"""A stretch is 2**26 ns, about 67 ms: few alarms outlive it without being answered."""
+"""A stretch is 2**26 ns, about 67 ms: few deadlines outlive it without being answered."""
 
 
 class Bearer(Protocol):
-    """Who bears alarms (`monitor.engine.families.Family`)."""
+    """Who bears deadlines (`monitor.engine.families.Family`)."""
 
     symbol: str
-    alarms: dict[str, int]
-    """When each is to ring, by its key; one that has been answered is not there."""
+    deadlines: dict[str, int]
+    """When each is to expire, by its key; one that has been answered is not there."""
 
 
 Whose = TypeVar("Whose", bound=Bearer)
 
 
-class Alarms(Generic[Whose]):
-    """Alarms that are set, asked for in the order of their times."""
+class Deadlines(Generic[Whose]):
+    """Deadlines that are set, asked for in the order of their times."""
 
     def __init__(self) -> None:
         self.first = math.inf
@@ -40,7 +40,7 @@ class Alarms(Generic[Whose]):
         self._number = 0
 
     def set(self, at: int, bearer: Whose) -> None:
-        """Look at the bearer's alarms when the stretch of ``at`` begins."""
+        """Look at the bearer's deadlines when the stretch of ``at`` begins."""
         stretch = at >> _STRETCH_BITS
         later = self._later.get(stretch)
         if later is not None:
@@ -51,14 +51,14 @@ class Alarms(Generic[Whose]):
         heapq.heappush(self._stretches, stretch)
         self.first = min(self.first, stretch << _STRETCH_BITS)
 
-    def ringing(self, before: float) -> Iterator[tuple[int, str, Whose]]:
-        """Time, key and bearer of the alarms before ``before`` that stand when their turn comes, in order."""
+    def expired(self, before: float) -> Iterator[tuple[int, str, Whose]]:
+        """Time, key and bearer of the deadlines before ``before`` that stand when their turn comes, in order."""
         while self.first < before:
             self._begin(before)
             if self._due and self._due[0][0] < before:
                 at, _, key, _, bearer = heapq.heappop(self._due)
                 self._look()
-                if bearer.alarms.get(key) == at:
+                if bearer.deadlines.get(key) == at:
                     yield at, key, bearer
 
     def _begin(self, before: float) -> None:
@@ -66,12 +66,12 @@ class Alarms(Generic[Whose]):
         while self._stretches and self._stretches[0] << _STRETCH_BITS < before:
             stretch = heapq.heappop(self._stretches)
             for bearer in self._later.pop(stretch):
-                if bearer.alarms:
+                if bearer.deadlines:
                     self._sort(stretch, bearer)
         self._look()
 
     def _sort(self, stretch: int, bearer: Whose) -> None:
-        for key, at in bearer.alarms.items():
+        for key, at in bearer.deadlines.items():
             if at >> _STRETCH_BITS == stretch:
                 self._number += 1
                 heapq.heappush(self._due, (at, bearer.symbol, key, self._number, bearer))

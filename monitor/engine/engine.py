@@ -17,11 +17,11 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from monitor.engine.certainty import budget
-from monitor.engine.families import Ledger
+from monitor.engine.families import Families
 from monitor.engine.fix_sessions import Sessions
 from monitor.engine.joined import Joined
 from monitor.engine.joined import Output as Output
-from monitor.engine.order_state import Stories
+from monitor.engine.order_state import OrderStates
 from monitor.engine.orders import Order
 from monitor.engine.policy import Policy
 from monitor.engine.quote_book import NO_QUOTE, Book, quote_of
@@ -82,10 +82,10 @@ class Engine:
         """Everything up to here has been judged."""
         self.book = Book(self.reach_ns)
         self.sequencer = Sequencer(config.silence_ns, config.future_ns)
-        self.ledger = Ledger(config.closed_kept, config.open_most)
-        self.stories = Stories(policy, rules, config.tie, self.ledger)
+        self.ledger = Families(config.closed_kept, config.open_most)
+        self.order_states = OrderStates(policy, rules, config.tie, self.ledger)
         self.known = Sessions()
-        self.verdicts = self.stories.verdicts
+        self.verdicts = self.order_states.verdicts
         self._span = Spans(policy.budgets)
         self.counted = dict.fromkeys(
             ("reports", "quotes", "duplicates", "overflowed", "future_reports", "late_quotes"), 0
@@ -125,9 +125,9 @@ class Engine:
     @property
     def counts(self) -> dict[str, int]:
         """What has been counted since the first start."""
-        counts = self.counted | self.stories.counts | self.known.counts
+        counts = self.counted | self.order_states.counts | self.known.counts
         repeats = self.counted["duplicates"] + self.sequencer.duplicates
-        counts["duplicates"] = self.stories.counts["duplicates"] + repeats
+        counts["duplicates"] = self.order_states.counts["duplicates"] + repeats
         counts["late_quotes"] += self.book.late
         counts["silent_sources"] = self.sequencer.set_aside
         counts["forgotten"] = self.ledger.forgotten
@@ -178,15 +178,15 @@ class Engine:
         if watermark is not None:
             self._judge(watermark - self.hold_ns)
         self.ledger.write_ahead()
-        return self.stories.take_output()
+        return self.order_states.take_output()
 
     def drain(self) -> Output:
         """No more input will come: judge everything; silences that were not heard out are at most possible."""
         newest = self.sequencer.newest()
         if newest is not None:
             self._judge(newest, all_of_it=True)
-        self.verdicts.ring(None, self._heard)
-        return self.stories.take_output()
+        self.verdicts.expire(None, self._heard)
+        return self.order_states.take_output()
 
     def first_unsettled(self) -> int | None:
         """Token of the first block that is not wholly in the book."""
@@ -213,10 +213,10 @@ class Engine:
             read_until={name: max(s.last_n, self.read_until(name)) for name, s in quotes.items()},
             held=self.sequencer.waiting(),
             families=self.ledger.snapshot(),
-            parked=list(self.stories.parked),
+            parked=list(self.order_states.parked),
             sessions=self.known,
             counts=self._counts(),
-            told=self.stories.counts,
+            told=self.order_states.counts,
         )
         return encode(state)
 
@@ -247,8 +247,8 @@ class Engine:
             self.sequencer.hold(event, heard=False)
         self.ledger.restore(state.families)
         self.verdicts.restore(state.settled)
-        self.stories.parked.restore(state.parked)
-        self.stories.counts.update(state.told)
+        self.order_states.parked.restore(state.parked)
+        self.order_states.counts.update(state.told)
         self.known = state.sessions
         counts = dict(state.counts)
         self.sequencer.set_aside = counts.pop("silent_sources", 0)
@@ -271,7 +271,7 @@ class Engine:
         if events:
             self._tell(events, self._joined([e for e in events if not isinstance(e, SessionEvent)], settled))
         self.settled = until
-        self.verdicts.ring(until, self._heard)
+        self.verdicts.expire(until, self._heard)
         self.book.settle(until)
 
     def _judge_blindly(self, until: int) -> None:
@@ -283,10 +283,10 @@ class Engine:
 
     def _tell(self, events: list[Held], joined: list[Joined]) -> None:
         """Events and silences in the order of their times; a silence broken at its very deadline was none."""
-        tell, alarms, each = self.stories.tell, self.verdicts.alarms, iter(joined)
+        tell, deadlines, each = self.order_states.tell, self.verdicts.deadlines, iter(joined)
         for event in events:
-            if alarms.first < event.at:
-                self.verdicts.ring(self.sequencer.turn(event), self._heard)
+            if deadlines.first < event.at:
+                self.verdicts.expire(self.sequencer.turn(event), self._heard)
             if isinstance(event, SessionEvent):
                 self.known.tell(event)
             else:

@@ -23,7 +23,7 @@ FLAGGED_LONGER = 4
 """How many times longer a finished family with findings is remembered."""
 
 
-class Told(Struct, kw_only=True, gc=False, array_like=True):
+class Published(Struct, kw_only=True, gc=False, array_like=True):
     """What was last said of one subject."""
 
     order_id: str
@@ -49,9 +49,9 @@ class Family(Struct, kw_only=True, gc=False, array_like=True):
     root: str
     symbol: str
     orders: dict[str, Order] = field(default_factory=dict)
-    told: dict[str, Told] = field(default_factory=dict)
+    told: dict[str, Published] = field(default_factory=dict)
     """By order, rule and subject."""
-    alarms: dict[str, int] = field(default_factory=dict)
+    deadlines: dict[str, int] = field(default_factory=dict)
     """When silence about an order, rule and subject would be a finding."""
     finished: bool = False
     since: int = NEVER_QUEUED
@@ -97,7 +97,7 @@ class Queue(OrderedDict[int, Family]):
         self.most = most
 
 
-class Ledger:
+class Families:
     """Families by the orders in them."""
 
     def __init__(self, kept: int, open_most: int) -> None:
@@ -238,8 +238,8 @@ class Ledger:
         self._unqueue(family)
         above.orders.update(family.orders)
         above.told.update(family.told)
-        above.alarms.update(family.alarms)
-        family.alarms.clear()
+        above.deadlines.update(family.deadlines)
+        family.deadlines.clear()
         for each in family.orders.values():
             self._of[each.sender, each.symbol, each.order_id] = above
         credit(above, order, NOTHING)
@@ -259,9 +259,9 @@ class Ledger:
                 return
 
     def _forget(self, family: Family) -> None:
-        """No name leads to the family any more, and none of its alarms will ring."""
+        """No name leads to the family any more, and none of its deadlines will expire."""
         self._drop_bytes(family)
-        family.alarms.clear()
+        family.deadlines.clear()
         for order in family.orders.values():
             self._of.pop((order.sender, order.symbol, order.order_id), None)
             for exec_id in (*order.fills, *order.new_ids):

@@ -1,4 +1,4 @@
-"""Executions as parts of their orders' stories: made from their reports, counted, and told again as reports."""
+"""Executions as parts of their orders: made from their reports, counted, and told again as reports."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import msgspec
 from msgspec import structs
 
-from monitor.engine.families import Family, Told
+from monitor.engine.families import Family, Published
 from monitor.engine.orders import Fill, Moment, Order
 from monitor.engine.policy import Authority
 from monitor.engine.quality import UNSCORED, score
@@ -92,7 +92,7 @@ def limit_of(verdict: Verdict, authority: Authority) -> Limit:
     )
 
 
-def finding_of(told: Told, family: Family, rule: Rule, tie: Tie, state: FindingState, reason: str) -> Finding:
+def finding_of(told: Published, family: Family, rule: Rule, tie: Tie, state: FindingState, reason: str) -> Finding:
     """What was told of a subject as the finding it is published as."""
     order, root, verdict = family.orders[told.order_id], family.order(), told.verdict
     fill = order.fills.get(told.exec_id) if told.exec_id is not None else None

@@ -1,4 +1,4 @@
-"""What goes into the stories and what comes out: events with the NBBO of their instants, and what judging led to."""
+"""What goes into the orders and what comes out: events with the NBBO of their instants, and what judging led to."""
 
 from __future__ import annotations
 

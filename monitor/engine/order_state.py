@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from monitor.engine import amendments, fills
 from monitor.engine.amendments import Parked
-from monitor.engine.families import Family, Ledger
+from monitor.engine.families import Families, Family
 from monitor.engine.findings import execution_of
 from monitor.engine.joined import Joined, Note, Output
 from monitor.engine.orders import Fill, Moment, Order, names_another, same_fill, tell
@@ -20,10 +20,10 @@ from monitor.engine.verdicts import Verdicts
 from monitor.wire.events import Busted, Corrected, Filled, OrderKind, Received, Tie, sender_of
 
 
-class Stories:
-    """The orders' stories, and the rules that read them."""
+class OrderStates:
+    """The state of every order, and the rules that read them."""
 
-    def __init__(self, policy: Policy, rules: Sequence[Rule], tie: Tie, ledger: Ledger) -> None:
+    def __init__(self, policy: Policy, rules: Sequence[Rule], tie: Tie, ledger: Families) -> None:
         self.tie = tie
         self.ledger = ledger
         self.verdicts = Verdicts(policy, rules, tie, ledger)
@@ -118,7 +118,7 @@ class Stories:
         self._amend(event, family, order, fill)
         if isinstance(event, Busted):
             self._publish(joined, family, order, fill, shown=False)
-            self.verdicts.take_back(family, order, fill)
+            self.verdicts.withdraw_busted(family, order, fill)
             self.verdicts.show(joined, family, order)
         else:
             self._publish(Joined(event, fill.moment.quote, fill.window, joined.late), family, order, fill)

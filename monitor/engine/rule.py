@@ -1,7 +1,7 @@
 """What a rule is: a value with its limits, pure functions and its own examples.
 
 The engine shows a rule each step of an order's story together with the NBBO of that instant; the rule answers with
-verdicts (about a subject, such as one execution or one hop) and with alarms (moments at which silence itself would
+verdicts (about a subject, such as one execution or one hop) and with deadlines (moments at which silence itself would
 be a finding). The engine, not the rule, stamps id, revision, policy and steps, keeps what was told, and withdraws.
 """
 
@@ -57,7 +57,7 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """Why this verdict and this certainty."""
 
 
-class Alarm(Struct, frozen=True, kw_only=True, gc=False):
+class Deadline(Struct, frozen=True, kw_only=True, gc=False):
     """Ask me again at ``at``, for silence about ``subject`` would then be a finding; a verdict about it breaks it."""
 
     subject: str
@@ -74,7 +74,7 @@ class Example(Struct, frozen=True, kw_only=True):
     fires: tuple[str, ...] = ()
 
 
-Answers = Iterable[Verdict | Alarm]
+Answers = Iterable[Verdict | Deadline]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     """Struct of its thresholds, every field with a default and a docstring."""
     observe: Callable[[Observation, Any], Answers]
     """Judge one step under these limits."""
-    silence: Callable[[Alarm, Order, Order, Any], Verdict | None] | None = None
+    silence: Callable[[Deadline, Order, Order, Any], Verdict | None] | None = None
     """Judge (alarm, order, root, limits) when an alarm's time has passed."""
     heeds: tuple[type[Report], ...] = ()
     """Kinds of events it is shown; every kind when empty."""

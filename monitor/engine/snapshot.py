@@ -42,7 +42,7 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sessions: Sessions
     counts: dict[str, int]
     told: dict[str, int]
-    """What the stories have counted."""
+    """What was counted."""
 
 
 _encoder = msgspec.msgpack.Encoder()

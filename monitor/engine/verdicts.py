@@ -1,6 +1,6 @@
 """What rules say: each step is shown to those that heed it, and where an answer changes what stands, it is told.
 
-Answers are verdicts and alarms. A verdict that fires becomes a finding, raised or amended; one that does not takes
+Answers are verdicts and deadlines. A verdict that fires becomes a finding, raised or amended; one that does not takes
 back what stood of its subject; either answers the alarm of that subject. What rests on a busted execution is taken
 back whatever the rules say.
 """
@@ -13,13 +13,13 @@ from typing import get_args
 
 from msgspec import structs
 
-from monitor.engine.deadlines import Alarms
-from monitor.engine.families import Family, Ledger, Told
+from monitor.engine.deadlines import Deadlines
+from monitor.engine.families import Families, Family, Published
 from monitor.engine.findings import content_of, finding_of, limit_of
 from monitor.engine.joined import Joined, Output
 from monitor.engine.orders import Fill, Order
 from monitor.engine.policy import Authority, Periods, Policy
-from monitor.engine.rule import Alarm, Observation, Rule, Verdict
+from monitor.engine.rule import Deadline, Observation, Rule, Verdict
 from monitor.wire.events import Execution, FindingState, OrderKind, Tie
 
 Heard = Callable[[Order, int], str | None]
@@ -29,12 +29,12 @@ Heard = Callable[[Order, int], str | None]
 class Verdicts:
     """The rules, what they have said of each family, and the silences they want to be asked about."""
 
-    def __init__(self, policy: Policy, rules: Sequence[Rule], tie: Tie, ledger: Ledger) -> None:
+    def __init__(self, policy: Policy, rules: Sequence[Rule], tie: Tie, ledger: Families) -> None:
         self.policy = policy
         self.tie = tie
         self.ledger = ledger
         self.rules = {rule.name: rule for rule in rules}
-        self.alarms: Alarms[Family] = Alarms()
+        self.deadlines: Deadlines[Family] = Deadlines()
         self.out = Output()
         self._heeding: dict[type, list[tuple[Rule, Periods]]] = {
             kind: [(rule, policy.periods(rule.name)) for rule in rules if not rule.heeds or kind in rule.heeds]
@@ -65,55 +65,55 @@ class Verdicts:
         for rule, periods in heeding:
             limits, authority = periods.everywhere(at) or periods.limits(*_scope(seen), at)
             for answer in rule.observe(seen, limits):
-                if isinstance(answer, Alarm):
+                if isinstance(answer, Deadline):
                     self._set(family, order, rule, answer)
-                elif answer.fires or family.alarms or family.told:
+                elif answer.fires or family.deadlines or family.told:
                     self._answer(family, rule, answer, seen, authority)
 
-    def ring(self, before: int | None, heard: Heard) -> None:
+    def expire(self, before: int | None, heard: Heard) -> None:
         """Ask about every silence whose time lies before ``before`` (every one when ``None``)."""
-        for at, key, family in self.alarms.ringing(math.inf if before is None else before):
-            del family.alarms[key]
+        for at, key, family in self.deadlines.expired(math.inf if before is None else before):
+            del family.deadlines[key]
             order_id, rule, subject = _parts(key)
-            self._silent(family, family.orders[order_id], self.rules[rule], Alarm(subject=subject, at=at), heard)
+            self._silent(family, family.orders[order_id], self.rules[rule], Deadline(subject=subject, at=at), heard)
 
     def follow(self, family: Family) -> None:
-        """Other orders have joined the family, and their alarms with them."""
-        for at in family.alarms.values():
-            self.alarms.set(at, family)
+        """Other orders have joined the family, and their deadlines with them."""
+        for at in family.deadlines.values():
+            self.deadlines.set(at, family)
 
     def restore(self, settled: int | None) -> None:
-        """Set the alarms of every family the ledger holds; those before the time settled have rung."""
+        """Set the deadlines of every family the ledger holds; those before the time settled have rung."""
         for family in self.ledger.families():
-            family.alarms = {
+            family.deadlines = {
                 key: at
-                for key, at in family.alarms.items()
+                for key, at in family.deadlines.items()
                 if _parts(key)[1] in self.rules and (settled is None or at >= settled)
             }
             self.follow(family)
 
-    def take_back(self, family: Family, order: Order, fill: Fill) -> None:
+    def withdraw_busted(self, family: Family, order: Order, fill: Fill) -> None:
         """Withdraw every finding that rests on a busted execution."""
         about = (order.order_id, family.root)
         for told in family.told.values():
             if told.live and told.order_id in about and told.exec_id == fill.exec_id:
                 self._withdraw(family, told, f"execution {fill.exec_id} was busted")
 
-    def _set(self, family: Family, order: Order, rule: Rule, alarm: Alarm) -> None:
+    def _set(self, family: Family, order: Order, rule: Rule, alarm: Deadline) -> None:
         key = _key(order.order_id, rule.name, alarm.subject)
-        if family.alarms.get(key) != alarm.at:
-            family.alarms[key] = alarm.at
-            self.alarms.set(alarm.at, family)
+        if family.deadlines.get(key) != alarm.at:
+            family.deadlines[key] = alarm.at
+            self.deadlines.set(alarm.at, family)
 
     def _answer(self, family: Family, rule: Rule, answer: Verdict, seen: Observation, authority: Authority) -> None:
         """A verdict about a step answers the alarm of its subject, and is told where it says something new."""
         about = seen.root if answer.about == "root" else seen.order
         key = _key(about.order_id, rule.name, answer.subject)
-        family.alarms.pop(key, None)
+        family.deadlines.pop(key, None)
         if not answer.fires:
-            self._unsay(family, key, answer.reason)
+            self._withdraw_live(family, key, answer.reason)
             return
-        told = Told(
+        told = Published(
             order_id=about.order_id,
             rule=rule.name,
             verdict=answer,
@@ -125,7 +125,7 @@ class Verdicts:
         )
         self._tell(family, rule, key, told)
 
-    def _silent(self, family: Family, order: Order, rule: Rule, alarm: Alarm, heard: Heard) -> None:
+    def _silent(self, family: Family, order: Order, rule: Rule, alarm: Deadline, heard: Heard) -> None:
         """An alarm's time has passed."""
         venue = None if order.routed is None else order.routed.venue
         root = family.order()
@@ -134,7 +134,7 @@ class Verdicts:
         verdict = None if rule.silence is None else rule.silence(alarm, order, root, limits)
         if verdict is not None and verdict.fires:
             verdict = _doubted(verdict, heard(order, alarm.at))
-            told = Told(
+            told = Published(
                 order_id=order.order_id,
                 rule=rule.name,
                 verdict=verdict,
@@ -146,10 +146,10 @@ class Verdicts:
             )
             self._tell(family, rule, _key(order.order_id, rule.name, verdict.subject), told)
         elif verdict is not None:
-            self._unsay(family, _key(order.order_id, rule.name, verdict.subject), verdict.reason)
+            self._withdraw_live(family, _key(order.order_id, rule.name, verdict.subject), verdict.reason)
         self.ledger.touch(family, order)
 
-    def _tell(self, family: Family, rule: Rule, key: str, told: Told) -> None:
+    def _tell(self, family: Family, rule: Rule, key: str, told: Published) -> None:
         """Publish a verdict where the finding says anything else than the one published before."""
         before = family.told.get(key)
         if before is not None:
@@ -162,13 +162,13 @@ class Verdicts:
         family.told[key] = told
         self.out.findings.append(finding)
 
-    def _unsay(self, family: Family, key: str, reason: str) -> None:
+    def _withdraw_live(self, family: Family, key: str, reason: str) -> None:
         """Withdraw the live finding on this subject, if there is one."""
         before = family.told.get(key)
         if before is not None and before.live:
             self._withdraw(family, before, reason)
 
-    def _withdraw(self, family: Family, told: Told, reason: str) -> None:
+    def _withdraw(self, family: Family, told: Published, reason: str) -> None:
         told.live = False
         told.revision += 1
         rule = self.rules.get(told.rule)

@@ -30,12 +30,12 @@ from monitor.feeds.live import Live, LiveSource, Pending
 from monitor.feeds.metrics import STALLED_S, Meters
 from monitor.feeds.partitioner import Splitter
 from monitor.feeds.playback import Pace, Played
-from monitor.feeds.rejects import Complaints, Unreadable
+from monitor.feeds.rejects import Rejects, Unreadable
 from monitor.feeds.resume import Position, Standing, resumed
 from monitor.feeds.synthetic import Demo, market
 from monitor.kafka.producer import BoundedProducer
 from monitor.process import command_line
-from monitor.process.health_server import Health, Probe
+from monitor.process.health_server import Health, HealthServer
 from monitor.process.signals import stopping
 from monitor.wire import codec
 
@@ -98,7 +98,7 @@ class _Feed:
         self._stop = stop
         self._begun = time.time_ns()
         self._meters = Meters()
-        self._complaints = Complaints(self._unreadable)
+        self._complaints = Rejects(self._unreadable)
         self._outbox: Outbox | None = None
         self._where = ""
 
@@ -214,8 +214,8 @@ def _shifted(rounds: Iterator[Round], standing: Standing) -> tuple[Iterator[Roun
     return chain((first,), rounds), msgspec.structs.replace(standing, shift=shift)
 
 
-def _probe(address: str, meters: Meters, health: Callable[[], Health]) -> Probe:
-    return Probe(address, "quotes.probe", meters.registry, health)
+def _probe(address: str, meters: Meters, health: Callable[[], Health]) -> HealthServer:
+    return HealthServer(address, "quotes.probe", meters.registry, health)
 
 
 def _speed(text: str) -> float | None:

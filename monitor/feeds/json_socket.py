@@ -35,7 +35,7 @@ from monitor.feeds.json_lines import (
     whole_lines,
 )
 from monitor.feeds.quote_table import Names
-from monitor.feeds.rejects import Complaints, Unreadable
+from monitor.feeds.rejects import Rejects, Unreadable
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ _ASKED = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 class Inbox:
     """What has been heard and not yet taken, in order; garbled lines go to the complaints."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, complaints: Rejects) -> None:
         self._complaints = complaints
         self._lock = threading.Condition()
         self._heard: list[Heard] = []
@@ -97,7 +97,7 @@ class Inbox:
 class Jsonl:
     """A live source of lines: `poll` gives what has come since, as a round."""
 
-    def __init__(self, path: str, options: Mapping[str, str], complaints: Complaints, patience_ns: int) -> None:
+    def __init__(self, path: str, options: Mapping[str, str], complaints: Rejects, patience_ns: int) -> None:
         """Listen or read; raises `Mistaken` when the address is none or is taken, or an option is unknown.
 
         ``patience_ns`` is how much older than the time of day a quote may be before it counts as late.

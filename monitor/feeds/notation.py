@@ -23,7 +23,7 @@ from monitor.feeds.files import parquet as parquet_file
 from monitor.feeds.files.csv import NEEDED, OPTIONAL
 from monitor.feeds.files.time_units import DIGITS
 from monitor.feeds.quote_table import Stream, Table, merged
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.feeds.to_blocks import blocks_of
 from monitor.wire.blocks import Block
 
@@ -78,7 +78,7 @@ def column_map(text: str) -> dict[str, str]:
     return _known(named, f"--columns {text}")
 
 
-def streams(notation: str, complaints: Complaints, columns: Mapping[str, str] | None = None) -> list[Stream]:
+def streams(notation: str, complaints: Rejects, columns: Mapping[str, str] | None = None) -> list[Stream]:
     """The streams of a source of files; raises `Mistaken` when there are none or one cannot be read at all."""
     parsed = parse(notation)
     if parsed.format == "lean":
@@ -91,9 +91,7 @@ def streams(notation: str, complaints: Complaints, columns: Mapping[str, str] | 
     return each(files(parsed), lambda path: read(path, named, unit, complaints))
 
 
-def tables(
-    notations: Sequence[str], complaints: Complaints, columns: Mapping[str, str] | None = None
-) -> Iterator[Table]:
+def tables(notations: Sequence[str], complaints: Rejects, columns: Mapping[str, str] | None = None) -> Iterator[Table]:
     """All quotes of several sources of files as one stream in order of time; raises `Mistaken` at once."""
     return merged(each(notations, lambda notation: streams(notation, complaints, columns)))
 
@@ -103,7 +101,7 @@ def read_blocks(
     source: str,
     block_rows: int,
     *,
-    complaints: Complaints | None = None,
+    complaints: Rejects | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> Iterator[Block]:
     """Files as blocks of one source, in order of time, the last one ``ended``; raises `Mistaken` at once.
@@ -111,7 +109,7 @@ def read_blocks(
     ``through`` of each block is the last instant of which no row is still to come. Memory is that of a few pieces
     of a file, except for files that are not in order.
     """
-    rows = tables(notations, Complaints() if complaints is None else complaints, columns)
+    rows = tables(notations, Rejects() if complaints is None else complaints, columns)
     return blocks_of(rows, source, block_rows)
 
 
@@ -142,7 +140,7 @@ def _suits(form: str, name: str) -> bool:
     return lean.is_quote_file(name) if form == "lean" else name.lower().endswith(_SUFFIXES[form])
 
 
-def _lean(parsed: Notation, complaints: Complaints) -> list[Stream]:
+def _lean(parsed: Notation, complaints: Rejects) -> list[Stream]:
     suspicious = parsed.options.get("suspicious", "keep")
     if set(parsed.options) - {"suspicious"} or suspicious not in ("keep", "drop"):
         raise _mistaken(str(parsed), "the only option of lean: is suspicious=keep or suspicious=drop")

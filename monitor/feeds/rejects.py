@@ -28,7 +28,7 @@ class Unreadable(Struct, frozen=True, kw_only=True):
     """What exactly is wrong, where a live feed should be told; such rows are kept in ``dead_letters``."""
 
 
-class Complaints:
+class Rejects:
     """Gathers what could not be read; ``each`` is also called with every row, to put it somewhere else."""
 
     def __init__(self, each: Callable[[Unreadable], None] | None = None) -> None:
@@ -37,7 +37,7 @@ class Complaints:
         self._each = each
 
     @classmethod
-    def deaf(cls) -> Complaints:
+    def deaf(cls) -> Rejects:
         """For a first look through a file: what is wrong is told when it is read."""
         return _Deaf()
 
@@ -60,6 +60,6 @@ class Complaints:
             self._each(row)
 
 
-class _Deaf(Complaints):
+class _Deaf(Rejects):
     def add(self, place: str, reason: str, text: str, detail: str | None = None) -> None:
         """Not told."""

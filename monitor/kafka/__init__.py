@@ -3,4 +3,4 @@
 `embedded` is Apache Kafka itself, started where no broker is named.
 """
 
-__all__ = ["connection", "producer", "readback", "rereader", "topics", "unacknowledged"]
+__all__ = ["connection", "producer", "range_reader", "readback", "topics", "unacknowledged"]

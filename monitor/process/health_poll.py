@@ -25,7 +25,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """When, by the clock the checkup was given."""
 
 
-class Checkup:
+class HealthPoll:
     """The last answer of each process; one that does not answer keeps its last, which grows old."""
 
     def __init__(self, every_s: float = EVERY_S, now: Callable[[], float] = time.monotonic) -> None:

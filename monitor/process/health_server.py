@@ -30,7 +30,7 @@ class CannotListen(OSError):
         return str(self.strerror)
 
 
-class Probe:
+class HealthServer:
     """A small HTTP server in a daemon thread; ``port`` is the one it got when 0 was asked for."""
 
     def __init__(self, text: str, setting: str, registry: CollectorRegistry, health: Callable[[], Health]) -> None:

@@ -66,7 +66,7 @@ class Supervisor:
         self.mistaken: str | None = None
         self.failed: str | None = None
         """What a child that misses something it needs (exit code 69) said, until it is started again."""
-        self._checkup = health_poll.Checkup(min(health_poll.EVERY_S, hung_s / 4), now)
+        self._checkup = health_poll.HealthPoll(min(health_poll.EVERY_S, hung_s / 4), now)
         self._bound_due = now() + BOUND_S
         self.add(children)
 

@@ -21,7 +21,7 @@ from monitor.config.toml import Mistake, Mistaken
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.engine.joined import Output
 from monitor.feeds.notation import files, parse, read_blocks
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.policy import file
 from monitor.process import command_line, gc_tuning
 from monitor.process.signals import terminated
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         tie=args.ties, patience_ns=0, closed_kept=1_000_000, open_most=10_000_000, future_ns=None, held_most=sys.maxsize
     )
     engine = Engine(file.load(args.policy, RULES), RULES, config)
-    reading, complaints = Reading(), Complaints()
+    reading, complaints = Reading(), Rejects()
     blocks = read_blocks(args.quotes, QUOTES, BLOCK_ROWS, complaints=complaints)
     outputs = [place(args.executions), place(args.findings)]
     spare(outputs, _inputs(args))
@@ -152,7 +152,7 @@ def _warn(reading: Reading, quoted: Span, reported: Span) -> None:
         sys.stderr.write(f"{doubt}\n")
 
 
-def _summary(engine: Engine, reading: Reading, complaints: Complaints, results: Results) -> dict[str, Any]:
+def _summary(engine: Engine, reading: Reading, complaints: Rejects, results: Results) -> dict[str, Any]:
     counts = engine.counts
     return {
         "reports": reading.events,

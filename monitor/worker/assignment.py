@@ -28,7 +28,7 @@ class Arrival(Struct, frozen=True, kw_only=True, weakref=True):
     acknowledge: Callable[[], object]
 
 
-class Seat(Struct, kw_only=True, eq=False):
+class AssignedPartition(Struct, kw_only=True, eq=False):
     """One partition that is ours, with what the worker has to remember about it."""
 
     partition: Partition

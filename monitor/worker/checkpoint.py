@@ -1,6 +1,6 @@
 """The checkpoint of a partition: that from which any worker goes on as if nothing had happened.
 
-It holds the engine's snapshot, the doorkeeper and the offsets from which the two topics are to be read on. A worker
+It holds the engine's snapshot, the deduplicator and the offsets from which the two topics are to be read on. A worker
 that was frozen and has woken up may write an older checkpoint after a newer one of its successor, so a reader looks
 at several of the last and takes the one that is furthest.
 
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
-from monitor.worker.deduplicator import Doorkeeper
+from monitor.worker.deduplicator import Deduplicator
 
 FORM = 2
 """Version of the records."""
@@ -42,7 +42,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     """First offset of ``reports`` that it does not cover."""
     nbbo_next: int
     """First offset of ``nbbo`` that is not wholly in the book."""
-    doorkeeper: Doorkeeper
+    deduplicator: Deduplicator
     counts: dict[str, int] = field(default_factory=dict)
     """What the worker itself has counted."""
     engine: bytes

@@ -49,7 +49,7 @@ class Door(Struct, kw_only=True):
     """Ranges (after, up to] below ``last`` that have not been seen, rising."""
 
 
-class Doorkeeper(Struct, kw_only=True):
+class Deduplicator(Struct, kw_only=True):
     """The doors of one partition and what they have counted."""
 
     doors: dict[str, Door] = field(default_factory=dict)

@@ -29,15 +29,15 @@ from monitor.config import load, settings
 from monitor.config.settings import Settings
 from monitor.kafka import connection
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
-from monitor.kafka.rereader import Rereader
+from monitor.kafka.range_reader import RangeReader
 from monitor.process import command_line, gc_tuning
-from monitor.process.health_server import CannotListen, Probe
+from monitor.process.health_server import CannotListen, HealthServer
 from monitor.wire import codec
 from monitor.worker.assignment import Arrival
-from monitor.worker.health import Pulse
+from monitor.worker.health import WorkerHealth
 from monitor.worker.metrics import Meters
 from monitor.worker.partition import MakeJudge, Topic
-from monitor.worker.sender import AGAIN_S, TOLD_EVERY, Outlet, why_away
+from monitor.worker.sender import AGAIN_S, TOLD_EVERY, KafkaSender, why_away
 from monitor.worker.worker import Worker
 
 log = structlog.get_logger()
@@ -107,23 +107,23 @@ async def serve(config: Settings, make: MakeJudge) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    meters, outlet, rereader = Meters(), Outlet(config.kafka), Rereader(config.kafka)
-    worker = Worker(config.watch, make, outlet, rereader, meters)
-    pulse = Pulse(worker, outlet)
+    meters, sender, range_reader = Meters(), KafkaSender(config.kafka), RangeReader(config.kafka)
+    worker = Worker(config.watch, make, sender, range_reader, meters)
+    worker_health = WorkerHealth(worker, sender)
     try:
-        probe = Probe(config.watch.probe, "watch.probe", meters.registry, pulse.health)
+        probe = HealthServer(config.watch.probe, "watch.probe", meters.registry, worker_health.health)
     except CannotListen as error:
         sys.stderr.write(f"{error}\n")
         return command_line.UNAVAILABLE
     log.info("probe", port=probe.port)
     try:
-        connecting = asyncio.create_task(_connect(outlet, rereader, config))
+        connecting = asyncio.create_task(_connect(sender, range_reader, config))
         if not await _first(connecting, stop):
             return command_line.OK
         return await _watch(config, worker, stop)
     finally:
-        await outlet.stop()
-        await rereader.stop()
+        await sender.stop()
+        await range_reader.stop()
         probe.close()
 
 
@@ -140,13 +140,13 @@ async def _first(task: asyncio.Task[None], stop: asyncio.Event) -> bool:
     return False
 
 
-async def _connect(outlet: Outlet, rereader: Rereader, config: Settings) -> None:
-    await outlet.start()
+async def _connect(sender: KafkaSender, range_reader: RangeReader, config: Settings) -> None:
+    await sender.start()
     for attempt in itertools.count():
         try:
-            await rereader.start()
+            await range_reader.start()
         except KafkaError as error:
-            await rereader.stop()
+            await range_reader.stop()
             if attempt % TOLD_EVERY == 0:
                 log.warning("waiting for Kafka", why=await why_away(config.kafka, error))
             await asyncio.sleep(AGAIN_S)

@@ -5,33 +5,39 @@ from __future__ import annotations
 import time
 
 from monitor.process.health_server import Health
-from monitor.worker.sender import Outlet
+from monitor.worker.sender import KafkaSender
 from monitor.worker.worker import Worker
 
 STALLED_S = 30.0
 """A partition that could not be heard, or not be written, for so long is stuck."""
 
 
-class Pulse:
+class WorkerHealth:
     """Answers for /healthz."""
 
-    def __init__(self, worker: Worker, outlet: Outlet) -> None:
-        self._worker, self._outlet = worker, outlet
+    def __init__(self, worker: Worker, sender: KafkaSender) -> None:
+        self._worker, self._sender = worker, sender
         self._begun = time.monotonic()
 
     def health(self) -> Health:
         """Not well when a partition stands still although there is something to read, or cannot be written."""
         now = time.monotonic()
-        seats = list(self._worker.seats.values())
-        heard = max((now - at for seat in seats for at in seat.heard.values()), default=0.0)
-        written = max((now - seat.written for seat in seats if seat.changed), default=0.0)
+        assignments = list(self._worker.assignments.values())
+        heard = max(
+            (now - at for assignment in assignments for at in assignment.heard.values()),
+            default=0.0,
+        )
+        written = max(
+            (now - assignment.written for assignment in assignments if assignment.changed),
+            default=0.0,
+        )
         waiting = now - self._begun if not self._worker.assigned and not self._worker.joined else 0.0
         facts: dict[str, int | float | str | None] = {
-            "partitions": len(seats),
+            "partitions": len(assignments),
             "seconds_since_heard": round(heard, 1),
             "seconds_since_checkpoint": round(written, 1),
-            "unacknowledged_sends": self._outlet.outstanding,
-            "producers_replaced": self._outlet.replaced,
+            "unacknowledged_sends": self._sender.outstanding,
+            "producers_replaced": self._sender.replaced,
         }
         return Health(ok=not (why := _why(heard, written, waiting)), why=why, facts=facts)
 

@@ -1,4 +1,4 @@
-"""One partition of the worker: its engine, its doorkeeper and how far the two topics have been taken in."""
+"""One partition of the worker: its engine, its deduplicator and how far the two topics have been taken in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.wire import blocks, codec
 from monitor.wire.blocks import Block
 from monitor.wire.events import Execution, Finding, LineHealth, ReportLine
 from monitor.worker.checkpoint import Checkpoint
-from monitor.worker.deduplicator import Doorkeeper, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
+from monitor.worker.deduplicator import Deduplicator, Envelope, Headers, UnreadableHeaders, check_schema, envelope_of
 
 Topic = Literal["reports", "nbbo"]
 
@@ -110,7 +110,7 @@ class Partition:
         self.number = number
         self.judge = judge
         self.next: dict[Topic, int] = {"reports": start.reports, "nbbo": start.nbbo}
-        self.doorkeeper = Doorkeeper() if restored is None else restored.doorkeeper
+        self.deduplicator = Deduplicator() if restored is None else restored.deduplicator
         self.generation = 0 if restored is None else restored.generation
         self.counts: dict[str, int] = {"dead_letters": 0, "lost_messages": 0}
         self.counts.update({} if restored is None else restored.counts)
@@ -139,7 +139,7 @@ class Partition:
 
     def _take_reports(self, envelope: Envelope | None, value: bytes) -> None:
         events, wrong = _readable(envelope, value)
-        for event in self.doorkeeper.admit(envelope, events):
+        for event in self.deduplicator.admit(envelope, events):
             self.judge.report(event)
         if wrong:
             raise Unreadable("; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""))
@@ -159,14 +159,14 @@ class Partition:
             written_at=now,
             reports_next=position.reports,
             nbbo_next=position.nbbo,
-            doorkeeper=self.doorkeeper,
+            deduplicator=self.deduplicator,
             counts=self.counts,
             engine=self.judge.snapshot(),
         )
 
     def health(self, now: int, latency_ns: tuple[int, ...], patience_ns: int) -> LineHealth:
         """What the partition knows about the state of the line."""
-        judge, keeper = self.judge, self.doorkeeper
+        judge, keeper = self.judge, self.deduplicator
         counts = dict(judge.counts) | self.counts
         counts["duplicates"] = counts.get("duplicates", 0) + keeper.repeats
         counts["holes"] = keeper.holes

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from monitor.kafka.rereader import Bounds, Record, Rereader
+from monitor.kafka.range_reader import Bounds, RangeReader, Record
 from monitor.worker import checkpoint
 from monitor.worker.checkpoint import Checkpoint, Part, UnreadableCheckpoint
 from monitor.worker.partition import Judge, MakeJudge, Partition, Position, Topic
@@ -19,11 +19,11 @@ WHOLE_ONES = 4
 """Of checkpoints in several parts so many are looked at."""
 
 
-async def restore(number: int, rereader: Rereader, make: MakeJudge) -> Partition:
+async def restore(number: int, range_reader: RangeReader, make: MakeJudge) -> Partition:
     """The partition as its furthest usable checkpoint has it, or a new one from the beginning of both topics."""
-    reports = await rereader.bounds("reports", number)
-    nbbo = await rereader.bounds("nbbo", number)
-    for found in await _checkpoints(number, rereader):
+    reports = await range_reader.bounds("reports", number)
+    nbbo = await range_reader.bounds("nbbo", number)
+    for found in await _checkpoints(number, range_reader):
         try:
             judge = make(found.engine)
         except UnreadableCheckpoint as error:
@@ -46,9 +46,11 @@ def _restored(found: Checkpoint, judge: Judge, reports: Bounds, nbbo: Bounds) ->
     return partition
 
 
-async def passed_over(partition: Partition, topic: Topic, upto: int, rereader: Rereader) -> AsyncIterator[Record]:
+async def passed_over(
+    partition: Partition, topic: Topic, upto: int, range_reader: RangeReader
+) -> AsyncIterator[Record]:
     """The messages from where the partition stands up to, not including, ``upto``."""
-    begin = (await rereader.bounds(topic, partition.number)).begin
+    begin = (await range_reader.bounds(topic, partition.number)).begin
     if begin > partition.next[topic]:
         partition.counts["lost_messages"] += begin - partition.next[topic]
         log.error(
@@ -59,28 +61,28 @@ async def passed_over(partition: Partition, topic: Topic, upto: int, rereader: R
             last=begin - 1,
         )
         partition.next[topic] = begin
-    async for record in rereader.read(topic, partition.number, partition.next[topic], upto):
+    async for record in range_reader.read(topic, partition.number, partition.next[topic], upto):
         yield record
 
 
-async def _checkpoints(number: int, rereader: Rereader) -> list[Checkpoint]:
+async def _checkpoints(number: int, range_reader: RangeReader) -> list[Checkpoint]:
     """The last checkpoints, furthest first."""
-    bounds = await rereader.bounds("checkpoints", number)
+    bounds = await range_reader.bounds("checkpoints", number)
     begin = max(bounds.begin, bounds.end - LOOK_BACK)
-    parts = await _parts(number, rereader, begin, bounds.end)
+    parts = await _parts(number, range_reader, begin, bounds.end)
     # of large ones the last whole one may begin further back, behind one that was cut short
     earlier = bounds.end - WHOLE_ONES * max((part.of for part in parts), default=1)
     if bounds.begin < begin and earlier < begin:
-        parts += await _parts(number, rereader, max(bounds.begin, earlier), begin)
+        parts += await _parts(number, range_reader, max(bounds.begin, earlier), begin)
     whole, wrong = checkpoint.joined(part for part in parts if part.partition == number)
     for why in wrong:
         log.warning("a checkpoint cannot be used", partition=number, why=why)
     return checkpoint.furthest_first(whole)
 
 
-async def _parts(number: int, rereader: Rereader, begin: int, end: int) -> list[Part]:
+async def _parts(number: int, range_reader: RangeReader, begin: int, end: int) -> list[Part]:
     found = []
-    async for record in rereader.read("checkpoints", number, begin, end):
+    async for record in range_reader.read("checkpoints", number, begin, end):
         try:
             found.append(checkpoint.part(record.value or b""))
         except UnreadableCheckpoint as error:

@@ -49,7 +49,7 @@ async def why_away(kafka: settings.Kafka, error: Exception) -> str:
     return str(connection.refused(kafka, error))
 
 
-class Parcel(Struct, eq=False, kw_only=True):
+class OutgoingMessage(Struct, eq=False, kw_only=True):
     """One message on its way."""
 
     topic: str
@@ -63,13 +63,13 @@ class Parcel(Struct, eq=False, kw_only=True):
     """Called with the time of day, ns, when Kafka has acknowledged it."""
 
 
-class Outlet:
-    """Sends parcels in order; one task hands them to the producer, which batches them by itself."""
+class KafkaSender:
+    """Sends messages in order; one task hands them to the producer, which batches them by itself."""
 
     def __init__(self, kafka: settings.Kafka, now: Callable[[], int] = time.time_ns) -> None:
         self._kafka = kafka
         self._now = now
-        self._waiting: Unacknowledged[Parcel] = Unacknowledged(ROOM_BYTES)
+        self._waiting: Unacknowledged[OutgoingMessage] = Unacknowledged(ROOM_BYTES)
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._broken: BaseException | None = None
@@ -86,7 +86,7 @@ class Outlet:
     async def start(self) -> None:
         """Connect, waiting for a broker that is away; raises `Mistaken` when a secret cannot be read."""
         self._producer = await self._connect()
-        self._task = asyncio.create_task(self._deliver(), name="outlet")
+        self._task = asyncio.create_task(self._deliver(), name="sender")
 
     async def stop(self) -> None:
         """Disconnect; what has not been acknowledged is given up (a checkpoint that covers it was not written)."""
@@ -95,11 +95,13 @@ class Outlet:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._disconnect()
 
-    def post(self, parcel: Parcel) -> int:
+    def post(self, message: OutgoingMessage) -> int:
         """Hand over a message; answers its number. Raises `TooLarge`."""
-        if len(parcel.value) > MESSAGE_BYTES - 1024:
-            raise TooLarge(f"{len(parcel.value)} bytes for {parcel.topic}-{parcel.partition}; at most {MESSAGE_BYTES}")
-        number = self._waiting.add(parcel, len(parcel.value), parcel.replaces)
+        if len(message.value) > MESSAGE_BYTES - 1024:
+            raise TooLarge(
+                f"{len(message.value)} bytes for {message.topic}-{message.partition}; at most {MESSAGE_BYTES}"
+            )
+        number = self._waiting.add(message, len(message.value), message.replaces)
         self._queue.put_nowait(number)
         return number
 
@@ -126,22 +128,22 @@ class Outlet:
             if self._broken is not None:
                 await self._replace()
             number = await self._queue.get()
-            parcel = self._waiting.get(number)
-            if parcel is None:
+            message = self._waiting.get(number)
+            if message is None:
                 continue
             try:
-                await self._hand_over(number, parcel)
+                await self._hand_over(number, message)
             except KafkaError as error:
                 self._broken = error
 
-    async def _hand_over(self, number: int, parcel: Parcel) -> None:
+    async def _hand_over(self, number: int, message: OutgoingMessage) -> None:
         assert self._producer is not None  # noqa: S101 - set by start before this task exists
         future = await self._producer.send(
-            codec.topic(self._kafka.prefix, parcel.topic),
-            value=parcel.value,
-            key=parcel.key,
-            partition=parcel.partition,
-            headers=list(parcel.headers),
+            codec.topic(self._kafka.prefix, message.topic),
+            value=message.value,
+            key=message.key,
+            partition=message.partition,
+            headers=list(message.headers),
         )
         epoch = self.replaced
         future.add_done_callback(lambda done: self._answered(number, epoch, done))
@@ -156,12 +158,12 @@ class Outlet:
         self._acknowledged(number)
 
     def _acknowledged(self, number: int) -> None:
-        parcel = self._waiting.acknowledge(number)
-        if parcel is None:
+        message = self._waiting.acknowledge(number)
+        if message is None:
             return
         self._changed.set()
-        if parcel.told is not None:
-            parcel.told(self._now())
+        if message.told is not None:
+            message.told(self._now())
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, MessageSizeTooLargeError):

@@ -15,15 +15,15 @@ from typing import TypeVar
 import structlog
 
 from monitor.config.settings import Watch
-from monitor.kafka.rereader import Rereader
+from monitor.kafka.range_reader import RangeReader
 from monitor.wire import codec
 from monitor.wire.events import SCHEMA, Execution, Finding
 from monitor.worker import checkpoint, recovery
-from monitor.worker.assignment import QUIET_S, Arrival, Seat
+from monitor.worker.assignment import QUIET_S, Arrival, AssignedPartition
 from monitor.worker.deduplicator import Headers
 from monitor.worker.metrics import Meters
 from monitor.worker.partition import Judged, MakeJudge, Topic, Unreadable
-from monitor.worker.sender import Outlet, Parcel
+from monitor.worker.sender import KafkaSender, OutgoingMessage
 
 log = structlog.get_logger()
 Line = TypeVar("Line", Execution, Finding)
@@ -46,18 +46,18 @@ class Worker:
         self,
         watch: Watch,
         make: MakeJudge,
-        outlet: Outlet,
-        rereader: Rereader,
+        sender: KafkaSender,
+        range_reader: RangeReader,
         meters: Meters,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._watch, self._make, self._outlet, self._rereader = watch, make, outlet, rereader
+        self._watch, self._make, self._sender, self._range_reader = watch, make, sender, range_reader
         self._meters, self._now = meters, now
         self._lock = asyncio.Lock()
         self.assigned: set[int] = set()
         self.joined = False
         """Whether the group has ever answered."""
-        self.seats: dict[int, Seat] = {}
+        self.assignments: dict[int, AssignedPartition] = {}
         self.broken = asyncio.Event()
         self.failure: BaseException | None = None
 
@@ -69,7 +69,7 @@ class Worker:
 
     async def sending(self) -> None:
         """Wait until nothing can be sent any more; raises why."""
-        await self._outlet.failed()
+        await self._sender.failed()
 
     def assign(self, numbers: Iterable[int]) -> None:
         """These partitions are ours from now on."""
@@ -81,57 +81,61 @@ class Worker:
         async with self._lock:
             if arrival.partition not in self.assigned:
                 return
-            seat = self.seats.get(arrival.partition) or await self._sit(arrival.partition)
-            await self._reach(seat, arrival.topic, arrival.offset)
-            seat.unacknowledged[arrival.topic].append(arrival)
-            if arrival.offset >= seat.partition.next[arrival.topic]:
-                self._feed(seat, arrival.topic, arrival.offset, arrival.value, arrival.headers)
-        await self._outlet.room()
+            assignment = self.assignments.get(arrival.partition) or await self._sit(arrival.partition)
+            await self._reach(assignment, arrival.topic, arrival.offset)
+            assignment.unacknowledged[arrival.topic].append(arrival)
+            if arrival.offset >= assignment.partition.next[arrival.topic]:
+                self._feed(assignment, arrival.topic, arrival.offset, arrival.value, arrival.headers)
+        await self._sender.room()
 
     async def sit(self) -> None:
         """Take up the partitions that are ours and have not said anything yet."""
-        for number in sorted(self.assigned - self.seats.keys()):
+        for number in sorted(self.assigned - self.assignments.keys()):
             async with self._lock:
-                if number in self.assigned and number not in self.seats:
+                if number in self.assigned and number not in self.assignments:
                     await self._sit(number)
 
-    async def _sit(self, number: int) -> Seat:
-        partition = await recovery.restore(number, self._rereader, self._make)
+    async def _sit(self, number: int) -> AssignedPartition:
+        partition = await recovery.restore(number, self._range_reader, self._make)
         at = time.monotonic()
         period = self._watch.checkpoint_s
         share = number % 8 / 8 * period  # so that the partitions' checkpoints do not all fall together
         now = self._now()
-        seat = Seat(partition=partition, due=at + period / 2 + share, written=at, ticked=now, attended=now)
-        seat.heard = {"reports": at, "nbbo": at}
-        self.seats[number] = seat
-        return seat
+        assignment = AssignedPartition(
+            partition=partition, due=at + period / 2 + share, written=at, ticked=now, attended=now
+        )
+        assignment.heard = {"reports": at, "nbbo": at}
+        self.assignments[number] = assignment
+        return assignment
 
-    async def _reach(self, seat: Seat, topic: Topic, offset: int) -> None:
+    async def _reach(self, assignment: AssignedPartition, topic: Topic, offset: int) -> None:
         """Fetch what lies between where the partition stands and ``offset``: the group has passed over it."""
-        partition = seat.partition
+        partition = assignment.partition
         if offset <= partition.next[topic]:
             return
         log.warning("fetching what was passed over", topic=topic, partition=partition.number, upto=offset)
-        async for record in recovery.passed_over(partition, topic, offset, self._rereader):
-            self._feed(seat, topic, record.offset, record.value, record.headers)
+        async for record in recovery.passed_over(partition, topic, offset, self._range_reader):
+            self._feed(assignment, topic, record.offset, record.value, record.headers)
         partition.next[topic] = offset
 
-    def _feed(self, seat: Seat, topic: Topic, offset: int, value: bytes | None, headers: Headers) -> None:
-        seat.changed = True
-        seat.heard[topic] = time.monotonic()
+    def _feed(
+        self, assignment: AssignedPartition, topic: Topic, offset: int, value: bytes | None, headers: Headers
+    ) -> None:
+        assignment.changed = True
+        assignment.heard[topic] = time.monotonic()
         self._meters.taken(topic)
         try:
-            seat.partition.take(topic, offset, value, headers)
+            assignment.partition.take(topic, offset, value, headers)
         except Unreadable as error:
-            self._dead_letter(seat.partition.number, topic, offset, value or b"", str(error))
-        seat.unjudged = True
+            self._dead_letter(assignment.partition.number, topic, offset, value or b"", str(error))
+        assignment.unjudged = True
 
     def judge(self) -> None:
         """Judge what has come in: all of it together, for the cost is more by the time than by the message."""
-        for seat in self.seats.values():
-            if seat.unjudged:
-                seat.unjudged = False
-                self._ship(seat, seat.partition.judge.advance())
+        for assignment in self.assignments.values():
+            if assignment.unjudged:
+                assignment.unjudged = False
+                self._ship(assignment, assignment.partition.judge.advance())
 
     def _dead_letter(self, number: int, topic: str, offset: int, value: bytes, why: str) -> None:
         log.warning("unreadable message", topic=topic, partition=number, offset=offset, why=why)
@@ -140,117 +144,133 @@ class Worker:
         said |= {"bytes": str(len(value))} if len(value) > DEAD_LETTER_BYTES else {}
         headers = (SCHEMA_HEADER, *((name, text.encode()) for name, text in said.items()))
         # one as large as a message may be would be too large with these headers
-        self._outlet.post(Parcel(topic="dead_letters", partition=0, value=value[:DEAD_LETTER_BYTES], headers=headers))
+        self._sender.post(
+            OutgoingMessage(topic="dead_letters", partition=0, value=value[:DEAD_LETTER_BYTES], headers=headers)
+        )
 
-    def _ship(self, seat: Seat, judged: Judged) -> None:
+    def _ship(self, assignment: AssignedPartition, judged: Judged) -> None:
         if judged.notes:
             first = judged.notes[0]
             place = f"{first.source} {first.n}.{first.part}"
             log.warning("odd report", place=place, what=first.what, more=len(judged.notes) - 1)
         if not judged.executions and not judged.findings:
             return
-        seat.changed = True
+        assignment.changed = True
         self._meters.judged(judged)
         for value, _ in _messages(judged.executions):
-            self._post("executions", seat, value, None)
+            self._post("executions", assignment, value, None)
         for value, findings in _messages(judged.findings):
-            self._post("findings", seat, value, partial(self._told, seat, findings))
+            self._post("findings", assignment, value, partial(self._told, assignment, findings))
 
-    def _post(self, topic: str, seat: Seat, value: bytes, told: Callable[[int], None] | None) -> None:
-        number = seat.partition.number
-        self._outlet.post(Parcel(topic=topic, partition=number, value=value, headers=(SCHEMA_HEADER,), told=told))
+    def _post(
+        self, topic: str, assignment: AssignedPartition, value: bytes, told: Callable[[int], None] | None
+    ) -> None:
+        number = assignment.partition.number
+        self._sender.post(
+            OutgoingMessage(topic=topic, partition=number, value=value, headers=(SCHEMA_HEADER,), told=told)
+        )
 
-    def _told(self, seat: Seat, findings: Iterable[Finding], at: int) -> None:
+    def _told(self, assignment: AssignedPartition, findings: Iterable[Finding], at: int) -> None:
         taken = [at - f.seen for f in findings if f.seen is not None and f.exec_id is not None]
-        seat.latencies.extend(taken)
+        assignment.latencies.extend(taken)
 
     def tick(self) -> None:
         """Tell the engines the time of day, and judge what that allows."""
         now = self._now()
-        for seat in self.seats.values():
+        for assignment in self.assignments.values():
             # while Kafka is away, or we were stopped, nothing can be heard: that is not a source's silence
-            if seat.attend(now):
-                seat.partition.judge.wall(seat.attended)
-            self._ship(seat, seat.partition.judge.advance())
+            if assignment.attend(now):
+                assignment.partition.judge.wall(assignment.attended)
+            self._ship(assignment, assignment.partition.judge.advance())
 
     async def listen(self) -> None:
         """Look directly at topics from which nothing arrives: read to their end, or is the consumer stuck?"""
-        for seat in list(self.seats.values()):
-            for topic, heard in list(seat.heard.items()):
+        for assignment in list(self.assignments.values()):
+            for topic, heard in list(assignment.heard.items()):
                 if time.monotonic() - heard < QUIET_S / 2:
                     continue
                 async with self._lock:
-                    await self._listen(seat, topic)
+                    await self._listen(assignment, topic)
 
-    async def _listen(self, seat: Seat, topic: Topic) -> None:
-        number = seat.partition.number
-        if self.seats.get(number) is not seat:
+    async def _listen(self, assignment: AssignedPartition, topic: Topic) -> None:
+        number = assignment.partition.number
+        if self.assignments.get(number) is not assignment:
             return
-        end = (await self._rereader.bounds(topic, number)).end
-        if end <= seat.partition.next[topic]:
-            seat.heard[topic] = time.monotonic()
-        elif time.monotonic() - seat.heard[topic] > 2 * QUIET_S:
-            await self._reach(seat, topic, end)
+        end = (await self._range_reader.bounds(topic, number)).end
+        if end <= assignment.partition.next[topic]:
+            assignment.heard[topic] = time.monotonic()
+        elif time.monotonic() - assignment.heard[topic] > 2 * QUIET_S:
+            await self._reach(assignment, topic, end)
 
     def health(self) -> None:
         """Say how each partition is, on ``line``."""
-        for seat in self.seats.values():
-            latencies, seat.latencies = tuple(seat.latencies), []
-            told = seat.partition.health(self._now(), latencies, self._watch.patience_ms * 1_000_000)
-            self._meters.health(told, self._now(), time.monotonic() - seat.written)
-            value, place = codec.encode_lines([told]), f"health of {seat.partition.number}"
-            self._outlet.post(Parcel(topic="line", partition=0, value=value, headers=(SCHEMA_HEADER,), replaces=place))
+        for assignment in self.assignments.values():
+            latencies, assignment.latencies = tuple(assignment.latencies), []
+            told = assignment.partition.health(self._now(), latencies, self._watch.patience_ms * 1_000_000)
+            self._meters.health(told, self._now(), time.monotonic() - assignment.written)
+            value, place = codec.encode_lines([told]), f"health of {assignment.partition.number}"
+            self._sender.post(
+                OutgoingMessage(topic="line", partition=0, value=value, headers=(SCHEMA_HEADER,), replaces=place)
+            )
 
     def write_due(self) -> None:
         """Begin the checkpoints that are due; the events go on meanwhile."""
         at = time.monotonic()
-        for seat in self.seats.values():
-            if at >= seat.due and (seat.writing is None or seat.writing.done()):
-                seat.due = at + self._watch.checkpoint_s
-                if seat.changed:
-                    seat.writing = asyncio.create_task(self._write(seat), name=f"checkpoint-{seat.partition.number}")
-                    seat.writing.add_done_callback(self._written)
+        for assignment in self.assignments.values():
+            if at >= assignment.due and (assignment.writing is None or assignment.writing.done()):
+                assignment.due = at + self._watch.checkpoint_s
+                if assignment.changed:
+                    assignment.writing = asyncio.create_task(
+                        self._write(assignment), name=f"checkpoint-{assignment.partition.number}"
+                    )
+                    assignment.writing.add_done_callback(self._written)
 
     def _written(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error)
 
-    async def _write(self, seat: Seat) -> None:
+    async def _write(self, assignment: AssignedPartition) -> None:
         """Verdicts acknowledged, then the checkpoint acknowledged, then the events it covers: in this order."""
         began = time.monotonic()
-        seat.changed = False
-        position = seat.partition.position()
-        number = seat.partition.number
-        packed = checkpoint.pack(seat.partition.checkpoint(self._now()))
-        seat.due = max(seat.due, began + self._watch.checkpoint_s + REST * (time.monotonic() - began))
+        assignment.changed = False
+        position = assignment.partition.position()
+        number = assignment.partition.number
+        packed = checkpoint.pack(assignment.partition.checkpoint(self._now()))
+        assignment.due = max(assignment.due, began + self._watch.checkpoint_s + REST * (time.monotonic() - began))
         records = await asyncio.to_thread(checkpoint.records, packed)
-        await self._outlet.settled()
-        parcels = [Parcel(topic="checkpoints", partition=number, value=value, key=key) for key, value in records]
-        await self._outlet.settled([self._outlet.post(parcel) for parcel in parcels][-1])
-        seat.acknowledge(position)
-        seat.written = time.monotonic()
-        self._meters.checkpoint(number, sum(len(value) for _, value in records), seat.written - began)
+        await self._sender.settled()
+        messages = [
+            OutgoingMessage(topic="checkpoints", partition=number, value=value, key=key) for key, value in records
+        ]
+        await self._sender.settled([self._sender.post(message) for message in messages][-1])
+        assignment.acknowledge(position)
+        assignment.written = time.monotonic()
+        self._meters.checkpoint(number, sum(len(value) for _, value in records), assignment.written - began)
 
     async def release(self, numbers: Iterable[int]) -> None:
         """Give partitions up: a last checkpoint of each, as far as Kafka lets us, then forget them."""
         leaving = set(numbers)
         self.assigned -= leaving
         async with self._lock:
-            seats = [seat for number in sorted(leaving) if (seat := self.seats.pop(number, None)) is not None]
-            if not seats:
+            assignments = [
+                assignment
+                for number in sorted(leaving)
+                if (assignment := self.assignments.pop(number, None)) is not None
+            ]
+            if not assignments:
                 return
             try:
                 async with asyncio.timeout(LEAVE_S):  # wait_for of Python 3.11 may swallow a cancellation
-                    await asyncio.gather(*(self._leave(seat) for seat in seats))
+                    await asyncio.gather(*(self._leave(assignment) for assignment in assignments))
             except TimeoutError:
                 log.warning("left without a last checkpoint: Kafka did not answer", partitions=sorted(leaving))
-            for seat in seats:
-                self._meters.forget(seat.partition.number)
+            for assignment in assignments:
+                self._meters.forget(assignment.partition.number)
 
-    async def _leave(self, seat: Seat) -> None:
-        if seat.writing is not None:
-            await seat.writing
-        await self._write(seat)
+    async def _leave(self, assignment: AssignedPartition) -> None:
+        if assignment.writing is not None:
+            await assignment.writing
+        await self._write(assignment)
 
 
 def _messages(lines: Sequence[Line]) -> Iterator[tuple[bytes, Sequence[Line]]]:

@@ -18,9 +18,9 @@ from random import Random
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from alerts.consumer import Inlet
+from alerts.consumer import FindingsConsumer
 from alerts.incidents import entry_of
-from alerts.store import Ledger
+from alerts.store import Store
 from monitor.config import settings
 from monitor.demo.receiver import Receiver
 from monitor.kafka import topics
@@ -119,13 +119,13 @@ def test_killed_at_random_every_incident_is_told(alerting: Alerting, speaker: Sp
 def test_offsets_beyond_the_end_read_from_the_beginning(
     alerting: Alerting, speaker: Speaker, receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Kafka's data was thrown away and the ledger was not: nothing that is there now is missed."""
+    """Kafka's data was thrown away and the store was not: nothing that is there now is missed."""
     directory = tmp_path / "state" / "alert"
     directory.mkdir(parents=True)
-    ledger = Ledger(directory)
-    with ledger.transaction():
-        ledger.reached("findings", 0, 1000)
-    ledger.close()
+    store = Store(directory)
+    with store.transaction():
+        store.reached("findings", 0, 1000)
+    store.close()
     speaker.say("findings", [finding()])
     alerting.start()
     until(lambda: len(receiver.slack) == 1)
@@ -242,10 +242,10 @@ def test_a_kafka_that_dies_while_it_is_read_is_said_to_be_away(tmp_path: Path, r
 async def test_reading_can_be_stopped_at_any_instant(kafka: settings.Kafka) -> None:
     """A cancellation that comes as a poll ends must not be swallowed, or the process never ends."""
     for turn in range(20):
-        inlet = Inlet(kafka, dict, lambda batch: None, time.time_ns)
-        reading = asyncio.create_task(inlet.run())
+        consumer = FindingsConsumer(kafka, dict, lambda batch: None, time.time_ns)
+        reading = asyncio.create_task(consumer.run())
         async with asyncio.timeout(60):
-            while inlet.heard_at is None:  # noqa: ASYNC110 - a poll with a deadline of what another task sets
+            while consumer.heard_at is None:  # noqa: ASYNC110 - a poll with a deadline of what another task sets
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.15 + 0.01 * turn)  # some instant of a poll, another each time
         reading.cancel()
@@ -273,7 +273,7 @@ def test_two_processes_on_one_ledger_are_a_clear_error(tmp_path: Path, receiver:
     finally:
         alerting.clear()
     assert code == 69
-    assert f"another process keeps its ledger in {tmp_path}/state/alert" in said
+    assert f"another process keeps its store in {tmp_path}/state/alert" in said
 
 
 @pytest.mark.parametrize("damage", ["head", "inside"])
@@ -281,12 +281,12 @@ def test_a_damaged_ledger_is_named_with_what_to_do(tmp_path: Path, receiver: Rec
     alerting = Alerting(tmp_path, settings.Kafka(bootstrap=("127.0.0.1:1",)), receiver)
     path = tmp_path / "state" / "alert" / "alerts.db"
     path.parent.mkdir(parents=True)
-    Ledger(path.parent).close()
+    Store(path.parent).close()
     whole = path.read_bytes()
     path.write_bytes(b"x" * len(whole) if damage == "head" else whole[:4096] + b"x" * (len(whole) - 4096))
     code, said = failing(alerting.config)
     assert code == 1
-    assert f"the ledger {path} cannot be read" in said
+    assert f"the store {path} cannot be read" in said
     assert "move it away" in said
 
 

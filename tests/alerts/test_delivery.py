@@ -14,13 +14,13 @@ import msgspec
 import pytest
 
 from alerts.channels import Delivered, Outcome, Refused, Retry
-from alerts.delivery import Courier, backoff_ns
+from alerts.delivery import ChannelDelivery, backoff_ns
 from alerts.incidents import Pace
 from alerts.notify import Timing
-from alerts.outbox import Outbox, Standing
+from alerts.outbox import NoticeState, Outbox
 from alerts.render import Message
-from alerts.service import Office, Received
-from alerts.store import Ledger, WrongLedger
+from alerts.service import AlertService, Received
+from alerts.store import Store, WrongStore
 from monitor.wire import codec
 from tests.alerts.alert_samples import T0, S, execution, finding, health, steps
 
@@ -56,91 +56,91 @@ class Recorder:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path)
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path)
     yield made
     made.close()
 
 
-def office_of(ledger: Ledger) -> Office:
-    return Office(ledger, Outbox(ledger), {}, TIMING, PACE, ("recorder",), None)
+def office_of(store: Store) -> AlertService:
+    return AlertService(store, Outbox(store), {}, TIMING, PACE, ("recorder",), None)
 
 
-def said(office: Office, *findings: object, offset: int = 0) -> None:
+def said(service: AlertService, *findings: object, offset: int = 0) -> None:
     value = codec.encode_lines(findings)  # type: ignore[arg-type]  # any fields of it
-    office.take([Received(topic="findings", part=0, offset=offset, value=value)], T0)
+    service.take([Received(topic="findings", part=0, offset=offset, value=value)], T0)
 
 
-async def carried(office: Office, channel: Recorder, done: Callable[[], bool]) -> Courier:
-    courier = Courier(channel, office.ledger, office.outbox, Clock(), office.count_attempt)
-    task = asyncio.create_task(courier.run())
+async def carried(service: AlertService, channel: Recorder, done: Callable[[], bool]) -> ChannelDelivery:
+    delivery = ChannelDelivery(channel, service.store, service.outbox, Clock(), service.count_attempt)
+    task = asyncio.create_task(delivery.run())
     async with asyncio.timeout(20):
         while not done():  # noqa: ASYNC110 - what is waited for is on record, not in an event
             await asyncio.sleep(0.005)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return courier
+    return delivery
 
 
-def states(office: Office) -> list[Standing]:
-    return [n.state for n in reversed(office.outbox.newest(100))]
+def states(service: AlertService) -> list[NoticeState]:
+    return [n.state for n in reversed(service.outbox.newest(100))]
 
 
-async def test_put_off_until_delivered_with_every_attempt_on_record(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding())
-    office.tell(T0)
+async def test_put_off_until_delivered_with_every_attempt_on_record(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding())
+    service.tell(T0)
     channel = Recorder(Retry(why="busy"), Retry(why="busy", after_s=5))
-    await carried(office, channel, lambda: states(office) == [Standing.DELIVERED])
-    (notice,) = office.outbox.newest(10)
-    assert [(a.outcome, a.detail) for a in office.outbox.attempts(notice.key)] == [
+    await carried(service, channel, lambda: states(service) == [NoticeState.DELIVERED])
+    (notice,) = service.outbox.newest(10)
+    assert [(a.outcome, a.detail) for a in service.outbox.attempts(notice.key)] == [
         ("put off", "busy"),
         ("put off", "busy"),
         ("delivered", ""),
     ]
     assert len({key for key, _, _ in channel.given}) == 1
-    assert office.totals[("sorwatch_notice_attempts", (("channel", "recorder"), ("outcome", "put off")))] == 2
+    assert service.totals[("sorwatch_notice_attempts", (("channel", "recorder"), ("outcome", "put off")))] == 2
 
 
-async def test_notices_of_one_incident_keep_their_order_and_share_a_thread(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding("A"))
-    office.tell(T0)
-    said(office, finding("A", revision=1, state="withdrawn"), offset=1)
-    office.tell(T0 + 5 * S)
+async def test_notices_of_one_incident_keep_their_order_and_share_a_thread(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding("A"))
+    service.tell(T0)
+    said(service, finding("A", revision=1, state="withdrawn"), offset=1)
+    service.tell(T0 + 5 * S)
     channel = Recorder(Retry(why="busy"))
-    await carried(office, channel, lambda: states(office) == [Standing.DELIVERED] * 2)
+    await carried(service, channel, lambda: states(service) == [NoticeState.DELIVERED] * 2)
     assert [thread for _, _, thread in channel.given] == [None, None, "t1"]
     assert ["Withdrawn" in subject for _, subject, _ in channel.given] == [False, False, True]
 
 
-async def test_refused_is_kept_and_tried_again_at_the_next_start(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding())
-    office.tell(T0)
-    courier = await carried(
-        office, Recorder(Refused(why="no such channel")), lambda: states(office) == [Standing.REFUSED]
+async def test_refused_is_kept_and_tried_again_at_the_next_start(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding())
+    service.tell(T0)
+    delivery = await carried(
+        service, Recorder(Refused(why="no such channel")), lambda: states(service) == [NoticeState.REFUSED]
     )
-    assert courier.trouble == "no such channel"
-    with ledger.transaction():
-        assert office.outbox.resume(T0, ("recorder",)) == 0
-    await carried(office, Recorder(), lambda: states(office) == [Standing.DELIVERED])
+    assert delivery.trouble == "no such channel"
+    with store.transaction():
+        assert service.outbox.resume(T0, ("recorder",)) == 0
+    await carried(service, Recorder(), lambda: states(service) == [NoticeState.DELIVERED])
 
 
-async def test_an_attempt_that_was_cut_off_is_made_again_and_says_so(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding())
-    office.tell(T0)
-    (notice,) = office.outbox.newest(10)
-    with ledger.transaction():
-        office.outbox.begin(notice.key, T0)
-    with ledger.transaction():
-        assert office.outbox.resume(T0 + S, ("recorder",)) == 1
-    await carried(office, Recorder(), lambda: states(office) == [Standing.DELIVERED])
-    assert [a.outcome for a in office.outbox.attempts(notice.key)] == ["interrupted", "delivered"]
+async def test_an_attempt_that_was_cut_off_is_made_again_and_says_so(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding())
+    service.tell(T0)
+    (notice,) = service.outbox.newest(10)
+    with store.transaction():
+        service.outbox.begin(notice.key, T0)
+    with store.transaction():
+        assert service.outbox.resume(T0 + S, ("recorder",)) == 1
+    await carried(service, Recorder(), lambda: states(service) == [NoticeState.DELIVERED])
+    assert [a.outcome for a in service.outbox.attempts(notice.key)] == ["interrupted", "delivered"]
 
 
-async def test_a_channel_that_fails_unexpectedly_loses_nothing(ledger: Ledger) -> None:
+async def test_a_channel_that_fails_unexpectedly_loses_nothing(store: Store) -> None:
     class Broken(Recorder):
         async def deliver(self, key: str, message: Message, thread: str | None) -> Outcome:
             if not self.given:
@@ -148,54 +148,54 @@ async def test_a_channel_that_fails_unexpectedly_loses_nothing(ledger: Ledger) -
                 raise ValueError("a fault of ours")
             return await super().deliver(key, message, thread)
 
-    office = office_of(ledger)
-    said(office, finding())
-    office.tell(T0)
-    await carried(office, Broken(), lambda: states(office) == [Standing.DELIVERED])
+    service = office_of(store)
+    said(service, finding())
+    service.tell(T0)
+    await carried(service, Broken(), lambda: states(service) == [NoticeState.DELIVERED])
 
 
-def test_a_restart_tells_nothing_again(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, *(finding(f"O{i}", venue=f"X00{i}") for i in range(5)))
-    assert office.tell(T0) == 5
-    again = office_of(ledger)
+def test_a_restart_tells_nothing_again(store: Store) -> None:
+    service = office_of(store)
+    said(service, *(finding(f"O{i}", venue=f"X00{i}") for i in range(5)))
+    assert service.tell(T0) == 5
+    again = office_of(store)
     said(again, *(finding(f"O{i}", venue=f"X00{i}") for i in range(5)))
     assert again.tell(T0 + 10 * S) == 0
-    assert again.all_incidents(T0) == office.all_incidents(T0)
+    assert again.all_incidents(T0) == service.all_incidents(T0)
     assert again.totals[("sorwatch_incidents_told", (("reason", "first"),))] == 5
 
 
-def test_a_transaction_that_fails_leaves_no_trace(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding("A"))
-    ledger.db.execute("CREATE TRIGGER full BEFORE INSERT ON offsets BEGIN SELECT RAISE(ABORT, 'full'); END")
+def test_a_transaction_that_fails_leaves_no_trace(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding("A"))
+    store.db.execute("CREATE TRIGGER full BEFORE INSERT ON offsets BEGIN SELECT RAISE(ABORT, 'full'); END")
     with pytest.raises(sqlite3.IntegrityError, match="full"):
-        said(office, finding("B"), offset=1)
-    ledger.db.execute("DROP TRIGGER full")
-    assert office.incidents.incident(office.incidents.ids()[0], T0, PACE).orders == 1
-    said(office, finding("B"), offset=1)
-    assert office.incidents.incident(office.incidents.ids()[0], T0, PACE).orders == 2
-    assert ledger.offsets() == {("findings", 0): 2}
-    assert office.totals == ledger.totals()
+        said(service, finding("B"), offset=1)
+    store.db.execute("DROP TRIGGER full")
+    assert service.incidents.incident(service.incidents.ids()[0], T0, PACE).orders == 1
+    said(service, finding("B"), offset=1)
+    assert service.incidents.incident(service.incidents.ids()[0], T0, PACE).orders == 2
+    assert store.offsets() == {("findings", 0): 2}
+    assert service.totals == store.totals()
 
 
-def test_what_cannot_be_read_is_kept_and_passed(ledger: Ledger) -> None:
-    office = office_of(ledger)
+def test_what_cannot_be_read_is_kept_and_passed(store: Store) -> None:
+    service = office_of(store)
     for offset, value in enumerate((b"\xff\xfe", b'{"id": 1}\n', b"")):
-        office.take([Received(topic="findings", part=2, offset=offset, value=value)], T0)
-    assert [u.place for u in ledger.unreadable(10)] == [1, 0]
-    assert ledger.offsets() == {("findings", 2): 3}
+        service.take([Received(topic="findings", part=2, offset=offset, value=value)], T0)
+    assert [u.place for u in store.unreadable(10)] == [1, 0]
+    assert store.offsets() == {("findings", 2): 3}
 
 
 def test_a_ledger_of_another_version_is_refused(tmp_path: Path) -> None:
-    made = Ledger(tmp_path)
+    made = Store(tmp_path)
     made.db.execute("PRAGMA user_version=99")
     made.close()
-    with pytest.raises(WrongLedger, match="move it away"):
-        Ledger(tmp_path)
+    with pytest.raises(WrongStore, match="move it away"):
+        Store(tmp_path)
 
 
-def test_the_ledger_is_for_its_owner_only(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_ledger_is_for_its_owner_only(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "alerts.db").stat().st_mode & 0o077 == 0
 
 
@@ -225,95 +225,95 @@ def test_backoff_doubles_to_a_bound_and_heeds_what_was_asked(tries: int, after: 
         ("line", health(wall=1 << 70)),
     ],
 )
-def test_numbers_that_nobody_can_work_with_are_kept_as_unreadable(ledger: Ledger, topic: str, value: object) -> None:
-    office = office_of(ledger)
+def test_numbers_that_nobody_can_work_with_are_kept_as_unreadable(store: Store, topic: str, value: object) -> None:
+    service = office_of(store)
     text = json.dumps(msgspec.to_builtins(value, builtin_types=(Decimal,)), default=float).encode()
-    office.take([Received(topic=topic, part=0, offset=0, value=text)], T0)
-    assert [u.topic for u in ledger.unreadable(10)] == [topic]
-    assert not office.incidents.ids()
+    service.take([Received(topic=topic, part=0, offset=0, value=text)], T0)
+    assert [u.topic for u in store.unreadable(10)] == [topic]
+    assert not service.incidents.ids()
 
 
-def test_a_quantity_that_is_no_number_is_unreadable(ledger: Ledger) -> None:
-    office = office_of(ledger)
+def test_a_quantity_that_is_no_number_is_unreadable(store: Store) -> None:
+    service = office_of(store)
     text = codec.encode_lines([finding()]).replace(b'"qty":300,"cost"', b'"qty":"NaN","cost"')
-    office.take([Received(topic="findings", part=0, offset=0, value=text)], T0)
-    assert [u.topic for u in ledger.unreadable(10)] == ["findings"]
+    service.take([Received(topic="findings", part=0, offset=0, value=text)], T0)
+    assert [u.topic for u in store.unreadable(10)] == ["findings"]
 
 
-def test_old_notices_go_and_what_is_not_delivered_stays(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding("A", venue="X001"), finding("B", venue="X002"))
-    office.tell(T0)
-    one, two = office.outbox.newest(10)
-    with ledger.transaction():
-        office.outbox.begin(one.key, T0)
-        office.outbox.settle(one.key, Standing.DELIVERED, T0, None)
-        office.outbox.trim(T0 + 1)
-    assert [n.key for n in office.outbox.newest(10)] == [two.key]
-    assert office.outbox.attempts(one.key) == []
-    assert len(office.outbox.told()) == 2
+def test_old_notices_go_and_what_is_not_delivered_stays(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding("A", venue="X001"), finding("B", venue="X002"))
+    service.tell(T0)
+    one, two = service.outbox.newest(10)
+    with store.transaction():
+        service.outbox.begin(one.key, T0)
+        service.outbox.settle(one.key, NoticeState.DELIVERED, T0, None)
+        service.outbox.trim(T0 + 1)
+    assert [n.key for n in service.outbox.newest(10)] == [two.key]
+    assert service.outbox.attempts(one.key) == []
+    assert len(service.outbox.told()) == 2
 
 
-def hops_counted(office: Office) -> float:
-    return sum(v for (name, labels), v in office.totals.items() if name.endswith("hop_seconds_bucket") and labels)
+def hops_counted(service: AlertService) -> float:
+    return sum(v for (name, labels), v in service.totals.items() if name.endswith("hop_seconds_bucket") and labels)
 
 
-def executed(office: Office, offset: int, exec_id: str, **more: Any) -> None:
+def executed(service: AlertService, offset: int, exec_id: str, **more: Any) -> None:
     told = execution("C1", exec_id=exec_id, steps=steps("C1"), **more)
-    office.take([Received(topic="executions", part=0, offset=offset, value=codec.encode_lines([told]))], T0)
+    service.take([Received(topic="executions", part=0, offset=offset, value=codec.encode_lines([told]))], T0)
 
 
-def test_the_hops_before_a_route_count_once_also_over_a_restart_and_a_batch_undone(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    executed(office, 0, "x1")
-    first = hops_counted(office)
-    executed(office_of(ledger), 1, "x2")
-    once_more = hops_counted(office_of(ledger))
+def test_the_hops_before_a_route_count_once_also_over_a_restart_and_a_batch_undone(store: Store) -> None:
+    service = office_of(store)
+    executed(service, 0, "x1")
+    first = hops_counted(service)
+    executed(office_of(store), 1, "x2")
+    once_more = hops_counted(office_of(store))
     assert first > once_more - first, "a further fill of the route adds the hop from its acknowledgement only"
-    executed(office_of(ledger), 2, "x1", session="ANOTHER")
-    assert hops_counted(office_of(ledger)) - once_more == first, "the same ids of another session are another route"
+    executed(office_of(store), 2, "x1", session="ANOTHER")
+    assert hops_counted(office_of(store)) - once_more == first, "the same ids of another session are another route"
 
 
-def test_latencies_of_a_batch_that_is_undone_count_once(ledger: Ledger) -> None:
-    office = office_of(ledger)
+def test_latencies_of_a_batch_that_is_undone_count_once(store: Store) -> None:
+    service = office_of(store)
     body = codec.encode_lines([health(latency_ns=(5 * S,), patience_ns=S)])
     batch = [Received(topic="line", part=0, offset=0, value=body)]
-    ledger.db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON offsets BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    store.db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON offsets BEGIN SELECT RAISE(ABORT, 'disk full'); END")
     with pytest.raises(sqlite3.Error):
-        office.take(batch, T0)
-    assert list(office.latencies) == []
-    ledger.db.execute("DROP TRIGGER full")
-    office.take(batch, T0)
-    assert list(office.latencies) == [4 * S]
+        service.take(batch, T0)
+    assert list(service.latencies) == []
+    store.db.execute("DROP TRIGGER full")
+    service.take(batch, T0)
+    assert list(service.latencies) == [4 * S]
 
 
-def test_a_channel_that_is_no_longer_set_gives_up_its_notices_with_that_reason(ledger: Ledger) -> None:
-    office = office_of(ledger)
-    said(office, finding())
-    office.tell(T0 + 10 * S)
-    (notice,) = office.outbox.newest(10)
-    with ledger.transaction():
-        office.outbox.resume(T0 + 20 * S, ("another",))
-    assert states(office) == [Standing.REFUSED]
-    assert [(a.outcome, a.detail) for a in office.outbox.attempts(notice.key)] == [
+def test_a_channel_that_is_no_longer_set_gives_up_its_notices_with_that_reason(store: Store) -> None:
+    service = office_of(store)
+    said(service, finding())
+    service.tell(T0 + 10 * S)
+    (notice,) = service.outbox.newest(10)
+    with store.transaction():
+        service.outbox.resume(T0 + 20 * S, ("another",))
+    assert states(service) == [NoticeState.REFUSED]
+    assert [(a.outcome, a.detail) for a in service.outbox.attempts(notice.key)] == [
         ("given up", "the settings name no such channel any more")
     ]
 
 
-async def test_a_ledger_that_cannot_be_read_for_a_while_does_not_end_the_delivery(ledger: Ledger) -> None:
-    office = office_of(ledger)
+async def test_a_ledger_that_cannot_be_read_for_a_while_does_not_end_the_delivery(store: Store) -> None:
+    service = office_of(store)
     channel = Recorder()
-    courier = Courier(channel, ledger, office.outbox, Clock(), office.count_attempt)
-    ledger.db.execute("ALTER TABLE notices RENAME TO away")
-    task = asyncio.create_task(courier.run())
+    delivery = ChannelDelivery(channel, store, service.outbox, Clock(), service.count_attempt)
+    store.db.execute("ALTER TABLE notices RENAME TO away")
+    task = asyncio.create_task(delivery.run())
     await asyncio.sleep(0)
     assert not task.done()
-    ledger.db.execute("ALTER TABLE away RENAME TO notices")
-    said(office, finding())
-    office.tell(T0 + 10 * S)
+    store.db.execute("ALTER TABLE away RENAME TO notices")
+    said(service, finding())
+    service.tell(T0 + 10 * S)
     async with asyncio.timeout(30):
         while not channel.given:
-            courier.wake()
+            delivery.wake()
             await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -14,8 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from alerts.channels.slack import Webhook
-from alerts.consumer import Inlet
-from alerts.delivery import Courier
+from alerts.consumer import FindingsConsumer
+from alerts.delivery import ChannelDelivery
 from alerts.desk.chart import chart, ticks, timeline
 from alerts.desk.incident import FINDINGS_SHOWN as INCIDENT_FINDINGS_SHOWN
 from alerts.desk.line_health import MEANING, percentile
@@ -26,9 +26,9 @@ from alerts.metrics import LINE_COUNTS
 from alerts.notify import Timing
 from alerts.outbox import Outbox
 from alerts.render import RuleNote
-from alerts.service import Office, Received
-from alerts.store import Ledger
-from alerts.totals import Measures, hops
+from alerts.service import AlertService, Received
+from alerts.store import Store
+from alerts.totals import RunningTotals, hops
 from monitor.config.settings import Alert, Kafka, Link
 from monitor.engine.engine import Engine, EngineConfig
 from monitor.policy import file
@@ -46,25 +46,29 @@ def uncounted(channel: str, outcome: str) -> None:
 
 
 class Page:
-    """A desk with an office behind it, and no Kafka."""
+    """A desk with a service behind it, and no Kafka."""
 
     def __init__(self, directory: Path) -> None:
-        self.ledger = Ledger(directory)
+        self.store = Store(directory)
         timing, pace = Timing(gather_ns=0, again_ns=S), Pace(growing_ns=S, close_ns=900 * S)
         notes = {"slow_order": NOTE}
-        self.office = Office(self.ledger, Outbox(self.ledger), notes, timing, pace, ("slack",), "http://desk")
-        self.inlet = Inlet(Kafka(bootstrap=("127.0.0.1:1",)), self.ledger.offsets, lambda batch: None, lambda: NOW)
-        self.inlet.trouble = None
-        courier = Courier(Webhook("http://127.0.0.1:1/"), self.ledger, self.office.outbox, lambda: NOW, uncounted)
+        self.service = AlertService(self.store, Outbox(self.store), notes, timing, pace, ("slack",), "http://desk")
+        self.consumer = FindingsConsumer(
+            Kafka(bootstrap=("127.0.0.1:1",)), self.store.offsets, lambda batch: None, lambda: NOW
+        )
+        self.consumer.trouble = None
+        delivery = ChannelDelivery(
+            Webhook("http://127.0.0.1:1/"), self.store, self.service.outbox, lambda: NOW, uncounted
+        )
         links = (Link(name="received notices", url="http://127.0.0.1:1/received"),)
-        self.desk = Desk(self.office, [courier], self.inlet, Alert(page="127.0.0.1:0", links=links), lambda: NOW)
+        self.desk = Desk(self.service, [delivery], self.consumer, Alert(page="127.0.0.1:0", links=links), lambda: NOW)
         self.url = ""
         self._offset = 0
 
     def say(self, topic: str, *values: Any) -> None:
         self._offset += 1
         value = codec.encode_lines(values)
-        self.office.take([Received(topic=topic, part=0, offset=self._offset, value=value)], NOW)
+        self.service.take([Received(topic=topic, part=0, offset=self._offset, value=value)], NOW)
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, Mapping[str, str]]:
         async with aiohttp.ClientSession() as session, session.get(self.url + path, headers=headers) as answer:
@@ -77,7 +81,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
     made.url = f"http://127.0.0.1:{await made.desk.start()}"
     yield made
     await made.desk.stop()
-    made.ledger.close()
+    made.store.close()
 
 
 async def test_nothing_heard_is_not_the_same_as_no_incidents(page: Page) -> None:
@@ -93,7 +97,7 @@ async def test_nothing_heard_is_not_the_same_as_no_incidents(page: Page) -> None
 async def test_the_first_page_shows_incidents_findings_line_and_notices(page: Page) -> None:
     page.say("findings", finding(), finding("C2", certainty="possible"))
     page.say("line", health(), health(1, silent=("nbbo",)))
-    page.office.tell(NOW)
+    page.service.tell(NOW)
     _, text, _ = await page.get("/")
     for part in ("ARCX", "1 possible", "2,400", "Set aside because they are silent: nbbo", "DROP1 up", "pending"):
         assert part in text
@@ -121,8 +125,8 @@ async def test_an_order_shows_its_story_evidence_and_history(page: Page) -> None
 
 async def test_an_incident_shows_its_example_runbook_and_attempts(page: Page) -> None:
     page.say("findings", finding())
-    page.office.tell(NOW)
-    (incident,) = page.office.incidents.ids()
+    page.service.tell(NOW)
+    (incident,) = page.service.incidents.ids()
     status, text, _ = await page.get(f"/incident/{incident}")
     assert status == 200
     for part in ("1. Which hop?", "halts", "Not tried yet", "the vendor&#x27;s service level"):
@@ -153,9 +157,9 @@ async def test_hostile_text_stays_text(page: Page) -> None:
         ),
     )
     page.say("line", health(sessions={HOSTILE: "up"}, silent=(HOSTILE,), sources={HOSTILE: 1}, counts={HOSTILE: 1}))
-    page.office.tell(NOW)
-    page.office.take([Received(topic="dead_letters", part=0, offset=0, value=b"<script>", reason=HOSTILE)], NOW)
-    (incident,) = page.office.incidents.ids()
+    page.service.tell(NOW)
+    page.service.take([Received(topic="dead_letters", part=0, offset=0, value=b"<script>", reason=HOSTILE)], NOW)
+    (incident,) = page.service.incidents.ids()
     _, first, headers = await page.get("/")
     links = re.findall(r'href="(/order/[^"]+)"', first)
     assert links
@@ -202,7 +206,7 @@ async def test_an_order_in_two_incidents_is_one_order(page: Page) -> None:
 
 async def test_findings_beyond_those_shown_are_said(page: Page) -> None:
     page.say("findings", *(finding(f"C{i}") for i in range(INCIDENT_FINDINGS_SHOWN + 1)))
-    (incident,) = page.office.incidents.ids()
+    (incident,) = page.service.incidents.ids()
     _, text, _ = await page.get(f"/incident/{incident}")
     assert f"The newest {INCIDENT_FINDINGS_SHOWN} of {INCIDENT_FINDINGS_SHOWN + 1} findings" in text
     assert f"/api/findings.json?limit={INCIDENT_FINDINGS_SHOWN + 1}&amp;incident={incident}" in text
@@ -227,7 +231,7 @@ async def test_an_order_page_says_what_was_ordered_and_on_which_day(page: Page) 
 
 async def test_a_cause_without_a_venue_names_none(page: Page) -> None:
     page.say("findings", finding(venue=None))
-    (incident,) = page.office.incidents.ids()
+    (incident,) = page.service.incidents.ids()
     for path in ("/", f"/incident/{incident}", "/order/C1"):
         assert "unknown" not in (await page.get(path))[1]
 
@@ -252,7 +256,7 @@ async def test_without_javascript_the_page_reloads_itself(page: Page) -> None:
 async def test_json_says_the_same(page: Page) -> None:
     page.say("findings", finding(cost=NANO))
     page.say("line", health())
-    page.office.tell(NOW)
+    page.service.tell(NOW)
     async with aiohttp.ClientSession(page.url) as session:
         incidents = await (await session.get("/api/incidents.json")).json()
         findings = await (await session.get("/api/findings.json")).json()
@@ -277,10 +281,10 @@ async def test_another_site_cannot_read_the_page_through_dns(page: Page) -> None
 
 
 async def test_health_tells_of_kafka(page: Page) -> None:
-    page.inlet.heard_at = NOW
+    page.consumer.heard_at = NOW
     assert (await page.get("/healthz"))[0] == 200
-    page.inlet.heard_at = NOW - 31 * S
-    page.inlet.trouble = "KafkaConnectionError: refused"
+    page.consumer.heard_at = NOW - 31 * S
+    page.consumer.trouble = "KafkaConnectionError: refused"
     status, text, _ = await page.get("/healthz")
     assert status == 503
     assert "refused" in text
@@ -297,7 +301,7 @@ async def test_prometheus_text_counts_what_was_heard(page: Page) -> None:
     page.say("executions", execution(), execution("C2", quote_state="crossed", effective_spread=None))
     page.say("executions", execution(), execution(revision=1, state="busted"))
     page.say("line", health())
-    page.office.tell(NOW)
+    page.service.tell(NOW)
     found = samples((await page.get("/metrics"))[1])
     labels = "rule=slow_order severity=warning vendor=ACME venue=ARCX"
     assert found[f"sorwatch_findings_total certainty=confirmed change=new {labels}"] == 1
@@ -344,7 +348,7 @@ def test_hops_come_from_the_steps_of_the_route_that_was_filled() -> None:
 
 
 def test_a_busted_execution_takes_back_what_it_added() -> None:
-    measures = Measures()
+    measures = RunningTotals()
     added = measures.execution(execution(), None, first_of_route=True)
     taken = measures.execution(execution(revision=1, state="busted"), execution(), first_of_route=False)
     sums: dict[object, float] = {}

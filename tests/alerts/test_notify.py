@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.incidents import Incident, Incidents, Pace, State
-from alerts.notify import Reason, Timing, Told, decide, told
+from alerts.notify import LastNotified, Reason, Timing, decide, told
 from tests.alerts.alert_samples import T0, S, finding
 
 TIMING = Timing(gather_ns=2 * S, again_ns=300 * S)
@@ -23,8 +23,8 @@ def incident(**changes: Any) -> Incident:
     return msgspec.structs.replace(incidents.incident(incidents.ids()[0], T0 + S, PACE), **changes)
 
 
-def before(**changes: Any) -> Told:
-    base = Told(incident="i", n=1, reason=Reason.FIRST, at=T0, count=1, withdrawn=0, severity="warning")
+def before(**changes: Any) -> LastNotified:
+    base = LastNotified(incident="i", n=1, reason=Reason.FIRST, at=T0, count=1, withdrawn=0, severity="warning")
     return msgspec.structs.replace(base, **changes)
 
 

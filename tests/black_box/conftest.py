@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 
 @pytest.fixture
-def stranger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Stranger:
-    return Stranger(tmp_path, capsys)
+def stranger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> ReplayCli:
+    return ReplayCli(tmp_path, capsys)

@@ -12,7 +12,7 @@ from monitor import cli
 from tests.black_box import reference
 
 
-class Stranger:
+class ReplayCli:
     """A folder with quotes and reports, and the command run on them."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str] | None = None) -> None:

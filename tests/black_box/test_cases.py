@@ -13,13 +13,13 @@ from alerts.incidents import Incidents, Pace
 from monitor.process import command_line
 from monitor.wire import codec
 from tests import SHARED
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 Case = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def case(stranger: Stranger) -> Case:
+def case(stranger: ReplayCli) -> Case:
     """Replays a case, its log changed by ``change``; answers what is expected of it."""
 
     def play(name: str, change: Callable[[str], str] = str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def swapped(text: str) -> str:
 
 @pytest.mark.parametrize("change", [str, swapped], ids=["as logged", "in reverse"])
 def test_one_order_id_of_two_vendors_is_two_orders(
-    stranger: Stranger, case: Case, change: Callable[[str], str]
+    stranger: ReplayCli, case: Case, change: Callable[[str], str]
 ) -> None:
     expected = case("same-clordid-two-vendors", change)
     executions = {e["exec_id"]: e for e in lines(stranger.executions)}
@@ -66,7 +66,7 @@ def test_one_order_id_of_two_vendors_is_two_orders(
     assert costs(lines(stranger.findings)) == expected["poor_fill_confirmed"]
 
 
-def test_one_exec_id_at_two_orders_is_two_executions(stranger: Stranger, case: Case) -> None:
+def test_one_exec_id_at_two_orders_is_two_executions(stranger: ReplayCli, case: Case) -> None:
     expected = case("same-execid-two-orders")
     assert len({e["id"] for e in lines(stranger.executions)}) == 2
     findings = lines(stranger.findings)

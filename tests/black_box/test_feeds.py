@@ -17,7 +17,7 @@ import pytest
 from monitor.process import command_line
 from tests import SHARED
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 DATA = SHARED / "data"
 SIDES = {"quote_at": pl.Int64, "bid": pl.Int64, "ask": pl.Int64}
@@ -53,7 +53,7 @@ def messages(path: Path) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("tie", ["before", "at-or-before"])
-def test_a_feed_of_one_exchange(stranger: Stranger, tie: str) -> None:
+def test_a_feed_of_one_exchange(stranger: ReplayCli, tie: str) -> None:
     """The certification feed of IEX: prices at random, sides at zero, trades that are broken later."""
     kinds: Counter[str] = Counter()
     quotes: list[tuple[int, str, int, int]] = []
@@ -95,7 +95,7 @@ def test_a_feed_of_one_exchange(stranger: Stranger, tie: str) -> None:
     assert {e["exec_id"] for e in executions if e["state"] == "busted"} == broken & set(wanted)
 
 
-def test_the_join_of_pandas_own_tests(stranger: Stranger) -> None:
+def test_the_join_of_pandas_own_tests(stranger: ReplayCli) -> None:
     folder = given("asof-pandas")
     trades = list(csv.DictReader((folder / "trades.csv").read_text("utf-8").splitlines()))
     moments = pl.read_csv(folder / "trades.csv")["time"].str.to_datetime("%Y%m%d %H:%M:%S%.f", time_unit="ns")

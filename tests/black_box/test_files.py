@@ -17,7 +17,7 @@ from monitor import cli
 from monitor.policy import file
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 from tests.waiting import until
 
 DAY = reference.day(3, symbols=4, count=1500, n_orders=15)
@@ -26,7 +26,7 @@ LINES = reference.fix(DAY.said)
 
 @pytest.fixture
 def args(tmp_path: Path) -> list[str]:
-    stranger = Stranger(tmp_path)
+    stranger = ReplayCli(tmp_path)
     return ["replay", "--quotes", stranger.quotes(DAY.rows), "--fix-log", stranger.log(LINES)]
 
 
@@ -39,7 +39,7 @@ def test_a_dash_is_standard_output(args: list[str], option: str, capfdbinary: py
     assert b'"executions":' in err
 
 
-def test_a_device_stays_what_it_is(stranger: Stranger, args: list[str]) -> None:
+def test_a_device_stays_what_it_is(stranger: ReplayCli, args: list[str]) -> None:
     pipe = stranger.folder / "pipe"
     os.mkfifo(pipe)
     got: list[bytes] = []
@@ -52,7 +52,7 @@ def test_a_device_stays_what_it_is(stranger: Stranger, args: list[str]) -> None:
     assert Path(os.devnull).is_char_device()
 
 
-def test_a_link_is_followed(stranger: Stranger, args: list[str]) -> None:
+def test_a_link_is_followed(stranger: ReplayCli, args: list[str]) -> None:
     (stranger.folder / "link").symlink_to("target")
     assert cli.main([*args, "--executions", str(stranger.folder / "link")]) == command_line.OK
     assert (stranger.folder / "link").is_symlink()
@@ -64,7 +64,7 @@ def test_a_link_is_followed(stranger: Stranger, args: list[str]) -> None:
     [("e", "no/f"), ("no/e", "f"), ("same", "same"), ("-", "-"), ("folder", "f"), ("e", "\0"), ("", "f")],
 )
 def test_places_that_cannot_be_written_are_told_before_anything_is_read(
-    stranger: Stranger,
+    stranger: ReplayCli,
     args: list[str],
     executions: str,
     findings: str,
@@ -82,7 +82,7 @@ def test_places_that_cannot_be_written_are_told_before_anything_is_read(
 @pytest.mark.parametrize("option", ["--executions", "--findings"])
 @pytest.mark.parametrize("which", ["quotes.csv", "fix.log", "p.toml", "d.toml", "link", "hard", "sub/../fix.log"])
 def test_what_is_read_is_never_overwritten(
-    stranger: Stranger, args: list[str], option: str, which: str, capsys: pytest.CaptureFixture[str]
+    stranger: ReplayCli, args: list[str], option: str, which: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (stranger.folder / "sub").mkdir()
     stranger.write("p.toml", file.shipped_text())
@@ -97,7 +97,7 @@ def test_what_is_read_is_never_overwritten(
     assert {p.name: p.read_bytes() for p in stranger.folder.iterdir() if p.is_file()} == before
 
 
-def test_a_file_of_a_folder_that_is_read_is_never_overwritten(stranger: Stranger, args: list[str]) -> None:
+def test_a_file_of_a_folder_that_is_read_is_never_overwritten(stranger: ReplayCli, args: list[str]) -> None:
     folder = f"csv:{stranger.folder}"
     quotes = stranger.folder / "quotes.csv"
     before = quotes.read_bytes()
@@ -125,7 +125,7 @@ def damaged(text: bytes) -> bytes:
     return packed + b"\xff" * 600
 
 
-def test_what_stands_before_a_damage_is_read(stranger: Stranger) -> None:
+def test_what_stands_before_a_damage_is_read(stranger: ReplayCli) -> None:
     log = stranger.log(LINES)
     text = Path(stranger.quotes(DAY.rows).removeprefix("csv:")).read_bytes()
     quotes = stranger.write("q.csv.gz", damaged(text * 8))
@@ -135,13 +135,13 @@ def test_what_stands_before_a_damage_is_read(stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize("option", ["--fix-log", "--reports"])
-def test_an_archive_of_which_nothing_can_be_read_is_a_failure(stranger: Stranger, option: str) -> None:
+def test_an_archive_of_which_nothing_can_be_read_is_a_failure(stranger: ReplayCli, option: str) -> None:
     bad = stranger.write("bad.gz", b"\x1f\x8b" + b"garbage" * 100)
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, str(bad)) == command_line.FAILED
     assert f"{bad}:1: damaged from here on" in stranger.said
 
 
-def test_a_damaged_archive_of_reports_does_not_stop_it(stranger: Stranger) -> None:
+def test_a_damaged_archive_of_reports_does_not_stop_it(stranger: ReplayCli) -> None:
     bad = stranger.write(
         "bad.gz", damaged(b'{"kind":"tick","source":"s","n":1,"at":1,"seen":1}\n' * 5000 + os.urandom(50))
     )
@@ -149,7 +149,7 @@ def test_a_damaged_archive_of_reports_does_not_stop_it(stranger: Stranger) -> No
     assert "damaged from here on" in stranger.said
 
 
-def test_quotes_of_which_none_can_be_read_are_a_failure(stranger: Stranger) -> None:
+def test_quotes_of_which_none_can_be_read_are_a_failure(stranger: ReplayCli) -> None:
     quotes = stranger.write("q.csv", "time,symbol,bid,ask\n03/08/2024 9:30,IBM,1,2\n")
     assert stranger.replay("--quotes", f"csv:{quotes}", "--fix-log", stranger.log(LINES)) == command_line.FAILED
     assert stranger.summary["unreadable_quotes"] == {"time cannot be read": 1}
@@ -165,33 +165,33 @@ def test_quotes_of_which_none_can_be_read_are_a_failure(stranger: Stranger) -> N
         ("csv:" + "x" * 300 + "?time=a", "too long"),
     ],
 )
-def test_paths_that_cannot_be(stranger: Stranger, notation: str, told: str) -> None:
+def test_paths_that_cannot_be(stranger: ReplayCli, notation: str, told: str) -> None:
     assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LINES)) == command_line.USAGE
     assert told in stranger.said
 
 
 @pytest.mark.parametrize("option", ["--fix-log", "--reports"])
 @pytest.mark.parametrize("path", ["a\0b", "~nobody-here/x", "/proc"])
-def test_reports_that_cannot_be(stranger: Stranger, option: str, path: str) -> None:
+def test_reports_that_cannot_be(stranger: ReplayCli, option: str, path: str) -> None:
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), option, path) == command_line.USAGE
     assert stranger.said.startswith(f"{path}:1: ")
 
 
-def test_a_header_of_nonsense_is_not_poured_over_the_terminal(stranger: Stranger) -> None:
+def test_a_header_of_nonsense_is_not_poured_over_the_terminal(stranger: ReplayCli) -> None:
     junk = stranger.write("junk.csv", b"\x00\x1b[31m" * 30_000)
     assert stranger.replay("--quotes", f"csv:{junk}", "--fix-log", stranger.log(LINES)) == command_line.USAGE
     assert len(stranger.said) < 2000
     assert "\x1b" not in stranger.said
 
 
-def test_a_column_that_is_not_there_is_named_as_it_can_be_mended(stranger: Stranger) -> None:
+def test_a_column_that_is_not_there_is_named_as_it_can_be_mended(stranger: ReplayCli) -> None:
     quotes = stranger.quotes(DAY.rows)
     assert stranger.replay("--quotes", f"{quotes}?time=stamp", "--fix-log", stranger.log(LINES)) == command_line.USAGE
     assert "no column stamp among time, symbol, bid, ask" in stranger.said
     assert "?time=NAME" in stranger.said
 
 
-def test_zipped_logs(stranger: Stranger) -> None:
+def test_zipped_logs(stranger: ReplayCli) -> None:
     plain, quotes = stranger.log(LINES), stranger.quotes(DAY.rows)
     assert stranger.replay("--quotes", quotes, "--fix-log", plain) == command_line.OK
     written = stranger.bytes()
@@ -226,7 +226,7 @@ def test_whoever_reads_standard_output_may_stop(args: list[str]) -> None:
     assert replay.returncode == command_line.OK
 
 
-def test_files_that_hold_nothing_are_named(stranger: Stranger) -> None:
+def test_files_that_hold_nothing_are_named(stranger: ReplayCli) -> None:
     quotes, reports = stranger.write("q.csv", "time,symbol,bid,ask\n"), stranger.write("r.jsonl", "")
     assert stranger.replay("--quotes", f"csv:{quotes}", "--reports", str(reports)) == command_line.OK
     assert f'"file": "{quotes}", "event": "no quotes in this file"' in stranger.said
@@ -234,7 +234,7 @@ def test_files_that_hold_nothing_are_named(stranger: Stranger) -> None:
     assert (stranger.summary["quotes_span"], stranger.summary["reports_span"]) == (None, None)
 
 
-def test_quotes_of_another_day_are_told(stranger: Stranger) -> None:
+def test_quotes_of_another_day_are_told(stranger: ReplayCli) -> None:
     late = [reference.Row(r.time + 3 * 86_400 * reference.NANO, r.symbol, r.bid, r.ask) for r in DAY.rows]
     assert stranger.replay("--quotes", stranger.quotes(late), "--fix-log", stranger.log(LINES)) == command_line.OK
     assert "is one of them of another day, or counted in another unit than ns?" in stranger.said
@@ -243,14 +243,14 @@ def test_quotes_of_another_day_are_told(stranger: Stranger) -> None:
     assert stranger.said == ""
 
 
-def test_all_reports_that_are_not_there_are_named_before_any_is_read(stranger: Stranger) -> None:
+def test_all_reports_that_are_not_there_are_named_before_any_is_read(stranger: ReplayCli) -> None:
     missing = ("--fix-log", "/no/1", stranger.log(LINES), "/no/2", "--reports", "/no/3")
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), *missing) == command_line.USAGE
     assert [line[:6] for line in stranger.said.splitlines()] == ["/no/1:", "/no/2:", "/no/3:"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_what_is_ended_midway_leaves_nothing_under_the_final_names(stranger: Stranger, number: signal.Signals) -> None:
+def test_what_is_ended_midway_leaves_nothing_under_the_final_names(stranger: ReplayCli, number: signal.Signals) -> None:
     """The quotes come from a pipe that never ends, so that it is always midway."""
     pipe, done = stranger.folder / "pipe", stranger.folder / "done"
     os.mkfifo(pipe)
@@ -274,7 +274,7 @@ def test_what_is_ended_midway_leaves_nothing_under_the_final_names(stranger: Str
 
 
 @pytest.mark.parametrize("limit", [0, 1000])
-def test_a_disk_that_fills_up_is_told_and_leaves_nothing(stranger: Stranger, args: list[str], limit: int) -> None:
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(stranger: ReplayCli, args: list[str], limit: int) -> None:
     """A limit on the size of files does as a small disk does; the signal it sends is one Python ignores."""
     command = [sys.executable, "-c", _LIMITED, str(limit), *args, "--executions", str(stranger.folder / "e")]
     done = subprocess.run(command, capture_output=True, check=False)

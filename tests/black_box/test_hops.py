@@ -8,7 +8,7 @@ import pytest
 
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 POLICY = """
 version = "examiner"
@@ -35,7 +35,7 @@ limits = { declared = ["XNYS", "XNAS"] }
 MS = 10**6
 
 
-def replayed(stranger: Stranger, day: reference.Day, tie: str = "before") -> list[dict[str, Any]]:
+def replayed(stranger: ReplayCli, day: reference.Day, tie: str = "before") -> list[dict[str, Any]]:
     """Findings that stand."""
     log, policy = stranger.log(reference.fix(day.said)), str(stranger.write("policy.toml", POLICY))
     args = ["--quotes", stranger.quotes(day.rows), "--fix-log", log, "--ties", tie, "--policy", policy]
@@ -47,7 +47,7 @@ def hop(findings: list[dict[str, Any]], name: str) -> set[str]:
     return {f["route_id"] or f["order_id"] for f in findings if f["subject"] == name and f["certainty"] == "confirmed"}
 
 
-def test_hops_of_routes(stranger: Stranger) -> None:
+def test_hops_of_routes(stranger: ReplayCli) -> None:
     day = reference.day(50, count=800, n_orders=100)
     received, routed, answered, parents = {}, {}, {}, {}
     for said in sorted(day.said, key=lambda s: s.at):
@@ -65,7 +65,7 @@ def test_hops_of_routes(stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize("tie", ["before", "at-or-before"])
-def test_fills_against_both_quotes(stranger: Stranger, tie: str) -> None:
+def test_fills_against_both_quotes(stranger: ReplayCli, tie: str) -> None:
     day = reference.day(51, count=800, n_orders=100)
     book = reference.by_symbol(day.rows)
     wanted = set()
@@ -82,7 +82,7 @@ def test_fills_against_both_quotes(stranger: Stranger, tie: str) -> None:
     assert found == wanted
 
 
-def test_an_order_told_at_one_level_is_not_accused_of_having_no_route(stranger: Stranger) -> None:
+def test_an_order_told_at_one_level_is_not_accused_of_having_no_route(stranger: ReplayCli) -> None:
     """Its own fills, or its acknowledgement, may be those of a venue."""
     day = reference.day(52, count=800, n_orders=100, levels=1)
     rejected = {s.tags[11] for s in day.said if s.tags.get(150) == "8"}

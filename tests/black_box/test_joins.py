@@ -12,7 +12,7 @@ import pytest
 
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 STALE = 300 * reference.NANO
 Tapes = tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]
@@ -107,7 +107,7 @@ def joined(told: pl.DataFrame, quotes: pl.DataFrame, tie: str) -> dict[str, tupl
 )
 @pytest.mark.parametrize("tie", ["before", "at-or-before"])
 def test_every_fill_has_the_quote_polars_gives_it(
-    stranger: Stranger, seed: int, rows: int, symbols: int, instants: int, step: int, tie: str
+    stranger: ReplayCli, seed: int, rows: int, symbols: int, instants: int, step: int, tie: str
 ) -> None:
     told, whole, parts = made(seed, rows, 1_000, symbols, instants, step)
     lines = stranger.write("r.jsonl", reports(told))

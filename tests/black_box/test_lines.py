@@ -19,11 +19,11 @@ from monitor.feeds.batches import Round
 from monitor.feeds.json_lines import LONGEST, Garbled, Quote, believable, heard, table_of, whole_lines
 from monitor.feeds.json_socket import Jsonl, watch
 from monitor.feeds.quote_table import Names
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.process import command_line
 from monitor.wire.blocks import ABSENT
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 NOW = reference.OPEN
 GOOD: dict[str, Any] = {"time": NOW - 1, "symbol": "IBM", "bid": "1.5", "ask": 2}
@@ -83,7 +83,7 @@ def test_damaged_lines_are_quotes_or_complaints() -> None:
     assert (np.abs(table.time) < 2**63 - 1).all()
 
 
-def polled(source: Jsonl, complaints: Complaints, wanted: int) -> list[Round]:
+def polled(source: Jsonl, complaints: Rejects, wanted: int) -> list[Round]:
     """Rounds until so many quotes and complaints have come."""
     rounds: list[Round] = []
     deadline = time.monotonic() + 10
@@ -95,7 +95,7 @@ def polled(source: Jsonl, complaints: Complaints, wanted: int) -> list[Round]:
 
 
 def test_a_hostile_connection_does_not_disturb_another() -> None:
-    complaints = Complaints()
+    complaints = Rejects()
     source = Jsonl("tcp://127.0.0.1:0", {}, complaints, 0)
     host, port = source.where.removeprefix("tcp://").split(":")
     try:
@@ -122,7 +122,7 @@ def test_the_rest_of_a_line_that_is_too_long_is_no_line_of_its_own() -> None:
 
 
 def test_a_complaint_names_the_line_also_after_blank_ones() -> None:
-    complaints = Complaints()
+    complaints = Rejects()
     source = Jsonl("tcp://127.0.0.1:0", {}, complaints, 0)
     host, port = source.where.removeprefix("tcp://").split(":")
     try:
@@ -141,7 +141,7 @@ def test_a_connection_is_asked_whether_it_is_still_there() -> None:
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
-def parquet(stranger: Stranger, **columns: Any) -> str:
+def parquet(stranger: ReplayCli, **columns: Any) -> str:
     path = stranger.folder / "q.parquet"
     plain = {"time": [NOW, NOW + 1], "symbol": ["A", "A"], "bid": [1.0, 2.0], "ask": [2.0, 3.0]}
     pq.write_table(pa.table(plain | columns), path)
@@ -177,13 +177,13 @@ LOG = reference.fix(
     ],
     ids=str,
 )
-def test_odd_columns(stranger: Stranger, columns: dict[str, Any], unreadable: int, state: str) -> None:
+def test_odd_columns(stranger: ReplayCli, columns: dict[str, Any], unreadable: int, state: str) -> None:
     assert stranger.replay("--quotes", parquet(stranger, **columns), "--fix-log", stranger.log(LOG)) == command_line.OK
     assert sum(stranger.summary["unreadable_quotes"].values()) == unreadable
     assert stranger.summary["quote_states"] == {state: 1}
 
 
-def test_two_columns_of_one_name(stranger: Stranger) -> None:
+def test_two_columns_of_one_name(stranger: ReplayCli) -> None:
     path = stranger.folder / "q.parquet"
     arrays = [pa.array([NOW]), pa.array([NOW]), pa.array(["A"]), pa.array([1]), pa.array([2])]
     pq.write_table(pa.Table.from_arrays(arrays, names=["time", "time", "symbol", "bid", "ask"]), path)

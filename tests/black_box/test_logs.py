@@ -10,7 +10,7 @@ import pytest
 from fix_ingest.logs import order
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 TIES = ("before", "at-or-before")
 DAY = reference.day(11, count=500, n_orders=40)
@@ -64,13 +64,13 @@ SHAPES: dict[str, Callable[[], list[str]]] = {
 
 @pytest.mark.parametrize("tie", TIES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_log_gives_what_arithmetic_gives(stranger: Stranger, shape: str, tie: str) -> None:
+def test_a_log_gives_what_arithmetic_gives(stranger: ReplayCli, shape: str, tie: str) -> None:
     log = stranger.log(SHAPES[shape]())
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", log, "--ties", tie) == command_line.OK
     assert stranger.wrong(TRUTH[tie]) == []
 
 
-def test_logs_of_the_same_hours_may_come_in_any_order(stranger: Stranger) -> None:
+def test_logs_of_the_same_hours_may_come_in_any_order(stranger: ReplayCli) -> None:
     odd, even = stranger.log(LINES[::2], "odd.log"), stranger.log(LINES[1::2], "even.log")
     written = []
     for logs in ((odd, even), (even, odd)):
@@ -81,7 +81,7 @@ def test_logs_of_the_same_hours_may_come_in_any_order(stranger: Stranger) -> Non
 
 
 @pytest.mark.parametrize(("digits", "grid"), [(6, 10**3), (3, 10**6), (0, 10**9)])
-def test_times_of_any_precision(stranger: Stranger, digits: int, grid: int) -> None:
+def test_times_of_any_precision(stranger: ReplayCli, digits: int, grid: int) -> None:
     day = reference.day(20 + digits, count=800, n_orders=60, grid=grid)
     lines = reference.fix(day.said, digits=digits)
     Random(2).shuffle(lines)  # noqa: S311 - any order will do
@@ -91,14 +91,14 @@ def test_times_of_any_precision(stranger: Stranger, digits: int, grid: int) -> N
         assert stranger.wrong(reference.expected(day, tie)) == []
 
 
-def test_reports_without_copies_of_the_orders(stranger: Stranger) -> None:
+def test_reports_without_copies_of_the_orders(stranger: ReplayCli) -> None:
     log = stranger.log(reference.fix([s for s in DAY.said if s.kind == "8"]))
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--fix-log", log) == command_line.OK
     wanted = {i: e | {"order_id": e["route_id"]} for i, e in TRUTH["before"].items()}
     assert stranger.wrong(wanted, but=("effective_spread", "price_improvement")) == []
 
 
-def test_orders_of_one_level(stranger: Stranger) -> None:
+def test_orders_of_one_level(stranger: ReplayCli) -> None:
     day = reference.day(12, count=800, n_orders=60, levels=1)
     log = stranger.log(reference.fix(day.said))
     assert stranger.replay("--quotes", stranger.quotes(day.rows), "--fix-log", log) == command_line.OK

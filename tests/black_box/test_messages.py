@@ -8,7 +8,7 @@ import pytest
 
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 QUOTES = [
     reference.Row(reference.OPEN + i * reference.NANO, s, 100 * reference.NANO, 101 * reference.NANO)
@@ -36,7 +36,7 @@ def said(kind: str, second: float, tags: dict[int, str | None]) -> str:
     )
 
 
-def only(stranger: Stranger, *lines: str) -> dict[str, Any]:
+def only(stranger: ReplayCli, *lines: str) -> dict[str, Any]:
     """The one execution of a log."""
     assert (
         stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", stranger.log(list(lines))) == command_line.OK
@@ -45,7 +45,7 @@ def only(stranger: Stranger, *lines: str) -> dict[str, Any]:
     return execution
 
 
-def test_a_fill_sent_again_has_the_time_of_its_first_sending(stranger: Stranger) -> None:
+def test_a_fill_sent_again_has_the_time_of_its_first_sending(stranger: ReplayCli) -> None:
     """Its first sending was lost: SendingTime alone would join it with a quote of minutes later."""
     first = reference.stamp(reference.OPEN + 5 * reference.NANO, 3)
     execution = only(stranger, said("8", 200, FILL | {60: None, 43: "Y", 122: first}))
@@ -54,7 +54,7 @@ def test_a_fill_sent_again_has_the_time_of_its_first_sending(stranger: Stranger)
 
 
 @pytest.mark.parametrize("suffix", [{55: "BRK", 65: "B"}, {55: "BRK.B", 65: "B"}, {55: "BRK.B"}])
-def test_a_suffix_is_not_told_twice(stranger: Stranger, suffix: dict[int, str | None]) -> None:
+def test_a_suffix_is_not_told_twice(stranger: ReplayCli, suffix: dict[int, str | None]) -> None:
     execution = only(stranger, said("8", 5, FILL | suffix))
     assert (execution["symbol"], execution["quote_state"]) == ("BRK.B", "ok")
 
@@ -62,7 +62,7 @@ def test_a_suffix_is_not_told_twice(stranger: Stranger, suffix: dict[int, str | 
 @pytest.mark.parametrize(
     "bad", [{31: "100,5"}, {31: "-1"}, {32: "0"}, {60: "9:30"}, {60: None, 52: None}, {11: None, 37: None}]
 )
-def test_a_message_that_cannot_be_used_is_told_with_its_place(stranger: Stranger, bad: dict[int, str | None]) -> None:
+def test_a_message_that_cannot_be_used_is_told_with_its_place(stranger: ReplayCli, bad: dict[int, str | None]) -> None:
     log = stranger.log([said("8", 5, FILL), said("8", 6, FILL | {17: "E2"} | bad)])
     assert stranger.replay("--quotes", stranger.quotes(QUOTES), "--fix-log", log) == command_line.OK
     assert stranger.summary["garbled"] == 1
@@ -71,7 +71,7 @@ def test_a_message_that_cannot_be_used_is_told_with_its_place(stranger: Stranger
 
 
 @pytest.mark.parametrize("left", [{38: "100", 14: "100"}, {151: "0"}])
-def test_ids_that_come_again_on_another_day_are_other_orders(stranger: Stranger, left: dict[int, str | None]) -> None:
+def test_ids_that_come_again_on_another_day_are_other_orders(stranger: ReplayCli, left: dict[int, str | None]) -> None:
     """Also where a message has no LeavesQty, as in FIX 4.0."""
     day = 86_400
     log = stranger.log([said("8", 5, FILL | left), said("8", 5 + day, FILL | left | {31: "100.7"})])

@@ -17,7 +17,7 @@ import pytest
 
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 HEAD = "time,symbol,bid,ask\n"
 ABSENT = ("0", "", "NaN", "null", "-1", "0.0000", "None")
@@ -92,7 +92,7 @@ TABLES: dict[str, Callable[[], dict[str, pa.Array]]] = {
 }
 
 
-def check(stranger: Stranger, *notations: str) -> tuple[bytes, bytes]:
+def check(stranger: ReplayCli, *notations: str) -> tuple[bytes, bytes]:
     """Compare with the truth under both tie rules, and answer what was written under the first."""
     written = []
     for tie in ("before", "at-or-before"):
@@ -106,18 +106,18 @@ def check(stranger: Stranger, *notations: str) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("form", TEXTS)
-def test_text(stranger: Stranger, form: str) -> None:
+def test_text(stranger: ReplayCli, form: str) -> None:
     check(stranger, f"csv:{stranger.write('q.csv', TEXTS[form]())}")
 
 
 @pytest.mark.parametrize("form", TABLES)
-def test_parquet(stranger: Stranger, form: str) -> None:
+def test_parquet(stranger: ReplayCli, form: str) -> None:
     path = stranger.folder / "q.parquet"
     pq.write_table(pa.table(columns() | TABLES[form]()), path, row_group_size=700)
     check(stranger, f"parquet:{path}")
 
 
-def test_parquet_of_polars(stranger: Stranger) -> None:
+def test_parquet_of_polars(stranger: ReplayCli) -> None:
     path = stranger.folder / "q.parquet"
     frame = polars.DataFrame(pa.table(columns())).with_columns(
         polars.col("symbol").cast(polars.Categorical), polars.col("time").cast(polars.Datetime("ns", "UTC"))
@@ -126,7 +126,7 @@ def test_parquet_of_polars(stranger: Stranger) -> None:
     check(stranger, f"parquet:{path}")
 
 
-def test_files_in_any_order_and_any_order_within_them(stranger: Stranger) -> None:
+def test_files_in_any_order_and_any_order_within_them(stranger: ReplayCli) -> None:
     names = sorted({r.symbol for r in day().rows})
     whole = check(stranger, stranger.quotes(day().rows))
     parts = []
@@ -142,7 +142,7 @@ def test_files_in_any_order_and_any_order_within_them(stranger: Stranger) -> Non
     assert check(stranger, f"csv:{packed}") == whole
 
 
-def test_shuffled_rows(stranger: Stranger) -> None:
+def test_shuffled_rows(stranger: ReplayCli) -> None:
     """Only rows of one symbol and instant must keep their order."""
     rows = day().rows
     waiting: dict[tuple[int, str], list[reference.Row]] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 DAY = reference.day(1, count=500, n_orders=50)
 KINDS = {
@@ -56,7 +56,7 @@ def wire() -> list[str]:
     return lines
 
 
-def test_lines_in_any_order_twice_with_blanks_ticks_and_sessions(stranger: Stranger) -> None:
+def test_lines_in_any_order_twice_with_blanks_ticks_and_sessions(stranger: ReplayCli) -> None:
     lines = wire()
     about = {"source": "s", "n": 9_000_000, "seen": 5}
     others = [json.dumps(about | {"kind": k, "at": reference.OPEN}) for k in ("tick", "ended")]
@@ -98,14 +98,14 @@ def test_lines_in_any_order_twice_with_blanks_ticks_and_sessions(stranger: Stran
     ],
     ids=str,
 )
-def test_a_line_that_makes_no_sense_is_told_with_its_place(stranger: Stranger, bad: dict[str, Any]) -> None:
+def test_a_line_that_makes_no_sense_is_told_with_its_place(stranger: ReplayCli, bad: dict[str, Any]) -> None:
     reports = stranger.write("r.jsonl", f"{json.dumps(FILL)}\n{json.dumps(FILL | {'n': 2, 'exec_id': 'E2'} | bad)}\n")
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == command_line.OK
     assert stranger.said.startswith(f"{reports}:2: ")
     assert [e["exec_id"] for e in reference.told(stranger.executions)] == ["E"]
 
 
-def test_bytes_that_are_no_text_are_told_with_their_place(stranger: Stranger) -> None:
+def test_bytes_that_are_no_text_are_told_with_their_place(stranger: ReplayCli) -> None:
     good = json.dumps(FILL).encode()
     reports = stranger.write("r.jsonl", good.replace(b"S1", b"S\xff") + b"\n" + good + b"\n")
     assert stranger.replay("--quotes", stranger.quotes(DAY.rows), "--reports", str(reports)) == command_line.OK

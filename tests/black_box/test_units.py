@@ -13,7 +13,7 @@ import pytest
 
 from monitor.process import command_line
 from tests.black_box import reference
-from tests.black_box.replay_cli import Stranger
+from tests.black_box.replay_cli import ReplayCli
 
 SECOND = 10**9
 ROWS = [reference.Row(reference.OPEN + i * SECOND, "IBM", (100 + i) * SECOND, (101 + i) * SECOND) for i in range(60)]
@@ -23,14 +23,14 @@ UNITS = {"s": (SECOND, "seconds"), "ms": (10**6, "milliseconds"), "us": (1000, "
 HEADER = "time,symbol,bid,ask\n"
 
 
-def csv(stranger: Stranger, times: list[Any], header: str = HEADER) -> str:
+def csv(stranger: ReplayCli, times: list[Any], header: str = HEADER) -> str:
     lines = [
         f"{t},{r.symbol},{reference.money(r.bid)},{reference.money(r.ask)}\n" for t, r in zip(times, ROWS, strict=True)
     ]
     return f"csv:{stranger.write('q.csv', header + ''.join(lines))}"
 
 
-def parquet(stranger: Stranger, times: list[Any]) -> str:
+def parquet(stranger: ReplayCli, times: list[Any]) -> str:
     table = {"time": times, "symbol": ["IBM"] * 60, "bid": [r.bid // SECOND for r in ROWS if r.bid is not None]}
     pq.write_table(pa.table(table | {"ask": [500] * 60}), stranger.folder / "q.parquet")
     return f"parquet:{stranger.folder / 'q.parquet'}"
@@ -38,7 +38,7 @@ def parquet(stranger: Stranger, times: list[Any]) -> str:
 
 @pytest.mark.parametrize("write", [csv, parquet], ids=["csv", "parquet"])
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_count_that_is_not_ns_is_refused_until_its_unit_is_named(stranger: Stranger, unit: str, write: Any) -> None:
+def test_a_count_that_is_not_ns_is_refused_until_its_unit_is_named(stranger: ReplayCli, unit: str, write: Any) -> None:
     scale, name = UNITS[unit]
     notation = write(stranger, [r.time // scale for r in ROWS])
     assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
@@ -54,7 +54,7 @@ def test_a_count_that_is_not_ns_is_refused_until_its_unit_is_named(stranger: Str
     assert stranger.summary["quote_states"] == {"stale": 1}
 
 
-def test_a_count_without_a_header(stranger: Stranger) -> None:
+def test_a_count_without_a_header(stranger: ReplayCli) -> None:
     notation = csv(stranger, [r.time // 1000 for r in ROWS], "")
     assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert "q.csv:1: time " in stranger.said
@@ -64,7 +64,7 @@ def test_a_count_without_a_header(stranger: Stranger) -> None:
 
 @pytest.mark.parametrize("header", [HEADER, ""])
 @pytest.mark.parametrize(("unit", "digits"), [("s", 9), ("ms", 6), ("us", 3)])
-def test_a_count_with_decimals_is_read_exactly(stranger: Stranger, unit: str, digits: int, header: str) -> None:
+def test_a_count_with_decimals_is_read_exactly(stranger: ReplayCli, unit: str, digits: int, header: str) -> None:
     times = [Decimal(r.time + 3).scaleb(-digits) for r in ROWS]
     notation = csv(stranger, times, header)
     assert (
@@ -83,14 +83,14 @@ def test_a_count_with_decimals_is_read_exactly(stranger: Stranger, unit: str, di
     ],
     ids=["float", "decimal", "int32", "text"],
 )
-def test_seconds_of_other_kinds_in_parquet(stranger: Stranger, times: Any) -> None:
+def test_seconds_of_other_kinds_in_parquet(stranger: ReplayCli, times: Any) -> None:
     notation = parquet(stranger, times)
     assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert stranger.replay("--quotes", f"{notation}?time_unit=s", "--fix-log", stranger.log(LOG)) == command_line.OK
     assert reference.told(stranger.executions)[0]["quote_at"] == ROWS[5].time
 
 
-def test_iso_times_stay_what_they_are_beside_a_unit(stranger: Stranger) -> None:
+def test_iso_times_stay_what_they_are_beside_a_unit(stranger: ReplayCli) -> None:
     times = [reference.iso(r.time) if i % 2 else str(r.time // 10**6) for i, r in enumerate(ROWS)]
     notation = f"{csv(stranger, times)}?time_unit=ms"
     assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.OK
@@ -99,21 +99,21 @@ def test_iso_times_stay_what_they_are_beside_a_unit(stranger: Stranger) -> None:
 
 
 @pytest.mark.parametrize("form", ["%Y%m%d%H%M%S", "%Y%m%d%H%M%S123"])
-def test_a_date_written_as_one_number_is_refused(stranger: Stranger, form: str) -> None:
+def test_a_date_written_as_one_number_is_refused(stranger: ReplayCli, form: str) -> None:
     times = [datetime.fromtimestamp(r.time // SECOND, UTC).strftime(form) for r in ROWS]
     assert stranger.replay("--quotes", csv(stranger, times), "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert "is a date and a time in one number: write ISO 8601" in stranger.said
 
 
 @pytest.mark.parametrize("first", [0, 1, 10**9, 34_200 * SECOND, 10**12, 10**15])
-def test_made_up_times_near_1970_are_ns(stranger: Stranger, first: int) -> None:
+def test_made_up_times_near_1970_are_ns(stranger: ReplayCli, first: int) -> None:
     quotes = stranger.quotes([reference.Row(first + i, "IBM", SECOND, 2 * SECOND) for i in range(10)])
     reports = stranger.write("r.jsonl", '{"kind":"tick","source":"s","n":1,"at":1,"seen":1}\n')
     assert stranger.replay("--quotes", quotes, "--reports", str(reports)) == command_line.OK
     assert stranger.summary["quotes"] == 10
 
 
-def test_a_unit_that_is_none(stranger: Stranger, tmp_path: Path) -> None:
+def test_a_unit_that_is_none(stranger: ReplayCli, tmp_path: Path) -> None:
     notation = f"{csv(stranger, [r.time for r in ROWS])}?time_unit=minutes&bdi=b&bid="
     assert stranger.replay("--quotes", notation, "--fix-log", stranger.log(LOG)) == command_line.USAGE
     assert "time_unit=minutes: is one of s, ms, us, ns" in stranger.said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from monitor.demo.router import Planted
-from monitor.demo.scorecard import Sent, Told, compare, wrongs
+from monitor.demo.scorecard import Scorecard, Sent, compare, wrongs
 from monitor.wire import events
 
 LIMIT = events.Limit(name="l", value="v", policy="p", effective="2000-01-01", approved_by="a", reason="r")
@@ -50,7 +50,7 @@ def filled(n: int, order: str = "SIM-1", seen: int = 1, parent: str | None = Non
     return events.Filled(source="demo", n=n, at=1, seen=seen, parent_id=parent, qty=Decimal(1), price=1, **ids)
 
 
-def told(sent: Sent, reports: list[events.ReportLine], found: list[tuple[int, events.Finding]]) -> Told:
+def told(sent: Sent, reports: list[events.ReportLine], found: list[tuple[int, events.Finding]]) -> Scorecard:
     return compare(sent, reports, [], found, 250, 0)
 
 

@@ -1,4 +1,4 @@
-"""Orders' stories, written on tapes."""
+"""The state of orders, written on tapes."""
 
 from __future__ import annotations
 

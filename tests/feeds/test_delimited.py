@@ -15,7 +15,7 @@ import pytest
 
 from monitor.config.toml import Mistaken
 from monitor.feeds.notation import column_map, read_blocks
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT, Block
 from tests import SHARED
 
@@ -23,7 +23,7 @@ HEADER = "time,symbol,bid,ask,bid_size,ask_size\n"
 DATA = SHARED / "data"
 
 
-def read(notation: str, complaints: Complaints | None = None, **columns: str) -> list[tuple[object, ...]]:
+def read(notation: str, complaints: Rejects | None = None, **columns: str) -> list[tuple[object, ...]]:
     """(time, symbol, bid, ask, bid_size, ask_size) of every row."""
     found = list(read_blocks([notation], "nbbo", 3, complaints=complaints, columns=columns))
     assert [b.n for b in found] == list(range(len(found)))
@@ -99,7 +99,7 @@ def test_rows_that_cannot_be_read_are_counted_with_their_line(tmp_path: Path) ->
         '7,"A",1,2,3,4',
     ]
     text = (HEADER + "\n".join(lines) + "\n").encode() + b"8,\xff,1,2,3,4\n\xfe9,A,1,2,3,4\n10,A,1,2,3"
-    complaints = Complaints()
+    complaints = Rejects()
     assert [r[0] for r in read(written(tmp_path / "q.csv", text), complaints)] == [1, 7]
     assert sorted(int(u.place.rsplit(":", 1)[1]) for u in complaints.kept) == [4, 5, 6, 7, 8, 10, 11, 12]
     assert complaints.counts["bid cannot be read"] == 1

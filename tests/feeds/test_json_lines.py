@@ -17,7 +17,7 @@ from monitor.feeds.batches import Round
 from monitor.feeds.json_lines import FeedEnd, FeedTick, Garbled, Quote, heard, table_of, whole_lines
 from monitor.feeds.json_socket import Jsonl
 from monitor.feeds.quote_table import Names, join
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT
 from tests.waiting import until
 
@@ -103,7 +103,7 @@ class Feed:
     """A source that listens, and a connection to it."""
 
     def __init__(self, **options: str) -> None:
-        self.complaints = Complaints()
+        self.complaints = Rejects()
         self.source = Jsonl("tcp://127.0.0.1:0", options, self.complaints, 10**9)
         host, port = self.source.where.removeprefix("tcp://").split(":")
         self.socket = socket.create_connection((host, int(port)))
@@ -194,11 +194,11 @@ def test_the_clock_can_be_chosen() -> None:
 )
 def test_an_address_that_is_none(path: str) -> None:
     with pytest.raises(Mistaken, match="jsonl:tcp://HOST:PORT"):
-        Jsonl(path, {}, Complaints(), 0)
+        Jsonl(path, {}, Rejects(), 0)
 
 
 def test_an_address_that_is_taken() -> None:
     feed = Feed()
     with pytest.raises(Mistaken, match="cannot listen there"):
-        Jsonl(feed.source.where, {}, Complaints(), 0)
+        Jsonl(feed.source.where, {}, Rejects(), 0)
     feed.close()

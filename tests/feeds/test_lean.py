@@ -13,13 +13,13 @@ import pytest
 
 from monitor.config.toml import Mistaken
 from monitor.feeds.notation import read_blocks
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT, Block
 
 QUOTES = {"20131007": 109_067, "20131008": 125_750}
 
 
-def blocks(*notations: str, complaints: Complaints | None = None, rows: int = 1000) -> list[Block]:
+def blocks(*notations: str, complaints: Rejects | None = None, rows: int = 1000) -> list[Block]:
     return list(read_blocks(list(notations), "nbbo", rows, complaints=complaints))
 
 
@@ -120,7 +120,7 @@ def test_other_layouts_plain_files_and_fractions(tmp_path: Path) -> None:
 def test_half_written_lines_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
     text = "1,100,1,0,0,P,1,0\n2,1x0,1,0,0,P,1,0\n3,0,0,0,0,P,1,0\n\n5,0,0,200,1,P,1,0\n6,100,1"
     path = tmp_path / "x" / "20200102_quote.zip"
-    complaints = Complaints()
+    complaints = Rejects()
     found = blocks(zipped(path, "20200102_x_Quote_Tick.csv", text), complaints=complaints)
     assert column(found, "bid") == [10_000_000, 10_000_000]
     assert [u.place.rsplit(":", 1)[1] for u in sorted(complaints.kept, key=lambda u: u.place)] == ["2", "3", "6"]
@@ -136,7 +136,7 @@ def test_a_damaged_archive_gives_what_it_holds_and_says_so(tmp_path: Path) -> No
     data = bytearray(path.read_bytes())
     data[-4000:-3000] = bytes(1000)
     path.write_bytes(data)
-    complaints = Complaints()
+    complaints = Rejects()
     found = blocks(f"lean:{path}", complaints=complaints)
     assert found[-1].ended
     assert any("damaged" in reason for reason in complaints.counts)
@@ -178,7 +178,7 @@ def test_a_zip_that_holds_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_side_left_blank_has_not_changed(tmp_path: Path) -> None:
     text = "34200000,1000000,1,,,P\n34200001,,,1010000,2,P\n34200002,,,,,P\n"
-    complaints = Complaints()
+    complaints = Rejects()
     found = blocks(
         zipped(tmp_path / "ibm" / "20131007_quote.zip", "20131007_ibm_Quote_Tick.csv", text), complaints=complaints
     )

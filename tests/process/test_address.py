@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.process import address, health_poll
-from monitor.process.health_server import CannotListen, Health, Probe
+from monitor.process.health_server import CannotListen, Health, HealthServer
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_lowest_port_is_kept() -> None:
 @pytest.mark.line
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 def test_a_health_server_answers_on_either_family(host: str) -> None:
-    server = Probe(f"{host}:0", "x.probe", CollectorRegistry(), lambda: Health(ok=True))
+    server = HealthServer(f"{host}:0", "x.probe", CollectorRegistry(), lambda: Health(ok=True))
     try:
         answer = health_poll.ask(f"{host}:{server.port}")
         assert answer is not None
@@ -52,4 +52,4 @@ def test_an_address_in_use_is_named_with_its_setting() -> None:
         taken.listen()
         there = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(CannotListen, match=f"listen.probe: cannot listen on {there}: Address already in use"):
-            Probe(there, "listen.probe", CollectorRegistry(), lambda: Health(ok=True))
+            HealthServer(there, "listen.probe", CollectorRegistry(), lambda: Health(ok=True))

@@ -13,7 +13,7 @@ from monitor.wire import codec
 from monitor.wire.events import ReportLine, SessionUp, Tick
 from monitor.worker.deduplicator import (
     HOLES_KEPT,
-    Doorkeeper,
+    Deduplicator,
     Envelope,
     UnreadableHeaders,
     check_schema,
@@ -39,7 +39,7 @@ def message(prev: int, *events: ReportLine, last: int | None = None) -> Message:
     return Message(Envelope(source="s", first=first, last=last or max(e.n for e in events), prev=prev), list(events))
 
 
-def admitted(keeper: Doorkeeper, *messages: Message) -> list[tuple[int, int]]:
+def admitted(keeper: Deduplicator, *messages: Message) -> list[tuple[int, int]]:
     let_in = [keeper.admit(m.envelope, m.events) for m in messages]
     return [(e.n, e.part) for events in let_in for e in events if not isinstance(e, Tick)]
 
@@ -90,7 +90,7 @@ def histories(draw: st.DrawFn) -> tuple[list[tuple[int, int]], list[Message]]:
 @given(histories())
 def test_each_event_is_let_in_exactly_once(history: tuple[list[tuple[int, int]], list[Message]]) -> None:
     records, log = history
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     let_in = admitted(keeper, *log)
     assert sorted(let_in) == [(n, part) for n, parts in records for part in range(parts)]
     assert keeper.repeats == sum(not isinstance(e, Tick) for m in log for e in m.events) - len(let_in)
@@ -98,14 +98,14 @@ def test_each_event_is_let_in_exactly_once(history: tuple[list[tuple[int, int]],
 
 
 def test_a_message_partly_seen_is_cut() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     assert admitted(keeper, message(-1, event(1), event(2), event(3))) == [(1, 0), (2, 0), (3, 0)]
     assert admitted(keeper, message(-1, event(2), event(3), event(4))) == [(4, 0)]
     assert keeper.repeats == 2
 
 
 def test_a_hole_is_noticed_and_may_be_filled_later() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     assert admitted(keeper, message(-1, event(1)), message(7, event(9))) == [(1, 0), (9, 0)]
     assert keeper.holes == 1
     assert admitted(keeper, message(1, event(4), event(7)), message(1, event(4), event(7))) == [(4, 0), (7, 0)]
@@ -113,33 +113,33 @@ def test_a_hole_is_noticed_and_may_be_filled_later() -> None:
 
 
 def test_parts_of_one_record_may_come_in_two_messages() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     torn = (message(-1, event(5, 0)), message(5, event(5, 1), event(5, 2)))
     assert admitted(keeper, *torn) == [(5, 0), (5, 1), (5, 2)]
     assert admitted(keeper, *torn) == []
 
 
 def test_ticks_always_pass() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     told = message(-1, tick(3))
     assert keeper.admit(told.envelope, told.events) == keeper.admit(told.envelope, told.events) == [tick(3)]
     assert keeper.repeats == 0
 
 
 def test_messages_without_numbers_pass() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     assert keeper.admit(None, [event(1)]) == keeper.admit(None, [event(1)]) == [event(1)]
 
 
 def test_sources_have_doors_of_their_own() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     other = Envelope(source="other", first=1, last=1, prev=-1)
     assert admitted(keeper, message(-1, event(1))) == [(1, 0)]
     assert keeper.admit(other, [event(1)]) == [event(1)]
 
 
 def test_holes_remembered_are_bounded() -> None:
-    keeper = Doorkeeper()
+    keeper = Deduplicator()
     for n in range(HOLES_KEPT + 50):
         admitted(keeper, message(2 * n + 1, event(2 * n + 2)))
     assert len(keeper.doors["s"].holes) == HOLES_KEPT

@@ -15,7 +15,7 @@ from monitor.wire import blocks, codec
 from monitor.wire.events import Ended, Execution, Finding
 from monitor.worker import checkpoint, engines
 from monitor.worker.checkpoint import Checkpoint, UnreadableCheckpoint
-from monitor.worker.deduplicator import Doorkeeper
+from monitor.worker.deduplicator import Deduplicator
 from monitor.worker.partition import Judge, MakeJudge, Partition, Position, Topic, Unreadable
 from tests.worker import fake_engine, feed
 
@@ -187,7 +187,7 @@ def a_checkpoint(reports: int, nbbo: int, generation: int, engine: bytes = b"") 
         written_at=0,
         reports_next=reports,
         nbbo_next=nbbo,
-        doorkeeper=Doorkeeper(),
+        deduplicator=Deduplicator(),
         engine=engine,
     )
 

@@ -13,7 +13,7 @@ from monitor.feeds.files import exact_values
 from monitor.feeds.files.exact_values import Mask
 from monitor.feeds.files.time_units import DIGITS
 from monitor.feeds.quote_table import Table, without_nonsense
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT, Column
 from monitor.wire.events import LATEST
 
@@ -30,7 +30,7 @@ Place = Callable[[int], tuple[str, str]]
 """Place and text of a row, by its index."""
 
 
-def table_of(columns: dict[str, Any], place: Place, complaints: Complaints, unit: str | None = None) -> Table:
+def table_of(columns: dict[str, Any], place: Place, complaints: Rejects, unit: str | None = None) -> Table:
     """A table of the rows that can be used: ``columns`` by name, sizes optional; ``unit`` is that of counts of time."""
     time, no_time = column_of_times(columns["time"], unit)
     symbols, symbol = _symbols(columns["symbol"])
@@ -45,7 +45,7 @@ def table_of(columns: dict[str, Any], place: Place, complaints: Complaints, unit
     return without_nonsense(_readable(table, wrong, place, complaints))
 
 
-def _readable(table: Table, wrong: dict[str, Mask], place: Place, complaints: Complaints) -> Table:
+def _readable(table: Table, wrong: dict[str, Mask], place: Place, complaints: Rejects) -> Table:
     bad = np.logical_or.reduce(list(wrong.values()))
     if not bad.any():
         return table

@@ -15,7 +15,7 @@ from monitor.feeds.files.delimited import Layout, Piece, Text, fields_of, head, 
 from monitor.feeds.files.time_order import in_order
 from monitor.feeds.files.time_units import DIGITS, Stamp, doubt
 from monitor.feeds.quote_table import Stream, Table
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT, Column
 
 NEEDED = ("time", "symbol", "bid", "ask")
@@ -42,14 +42,14 @@ class Columns(Struct, frozen=True):
     """Unit of times that are numbers."""
 
 
-def streams(path: Path, columns: Mapping[str, str], unit: str | None, complaints: Complaints) -> list[Stream]:
+def streams(path: Path, columns: Mapping[str, str], unit: str | None, complaints: Rejects) -> list[Stream]:
     """The quotes of a file, one stream for each text in it; raises `Mistaken` when its header is wrong."""
     found = texts(path, lambda name: not name.rsplit("/", 1)[-1].startswith("."))
     named = [t for t in found if t.member is None or t.member.lower().endswith(SUFFIXES)]
     return [Stream(open=partial(_tables, t, _columns(t, columns, unit), complaints)) for t in named or found]
 
 
-def _tables(text: Text, columns: Columns, complaints: Complaints) -> Iterator[Table]:
+def _tables(text: Text, columns: Columns, complaints: Rejects) -> Iterator[Table]:
     def read() -> Iterator[Table]:
         for piece in pieces(text, columns.layout, complaints):
             values = dict(zip(columns.names, piece.columns, strict=True))
@@ -66,7 +66,7 @@ def _times(text: Text, columns: Columns) -> Iterator[Column]:
         skip=columns.layout.skip,
         wanted=(columns.layout.wanted[0],),
     )
-    for piece in pieces(text, layout, Complaints.deaf()):
+    for piece in pieces(text, layout, Rejects.deaf()):
         time, wrong = column_of_times(piece.columns[0], columns.unit)
         yield time[~wrong & (time != ABSENT)]
 

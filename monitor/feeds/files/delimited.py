@@ -21,7 +21,7 @@ import pyarrow.csv
 from msgspec import Struct
 
 from monitor.config.toml import Mistake, Mistaken
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.files.compression import DAMAGED, ZIP, unpacked
 from monitor.wire.blocks import Column
 
@@ -132,7 +132,7 @@ def _mistaken(name: str, what: str) -> Mistaken:
     return Mistaken(name, [Mistake(None, what)])
 
 
-def pieces(text: Text, layout: Layout, complaints: Complaints) -> Iterator[Piece]:
+def pieces(text: Text, layout: Layout, complaints: Rejects) -> Iterator[Piece]:
     """Every readable row; the others go to ``complaints``, as does the place where a damaged file ends."""
     line = 1
     for block in _blocks(text, complaints):
@@ -145,7 +145,7 @@ def pieces(text: Text, layout: Layout, complaints: Complaints) -> Iterator[Piece
         line += count
 
 
-def _blocks(text: Text, complaints: Complaints) -> Iterator[bytes]:
+def _blocks(text: Text, complaints: Rejects) -> Iterator[bytes]:
     """Whole lines, a few megabytes at a time."""
     rest, lines = b"", 0
     damage: list[Exception] = []
@@ -184,7 +184,7 @@ def _portions(text: Text, damage: list[Exception]) -> Iterator[bytes]:
         yield bytes(portion)
 
 
-def _parse(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Complaints) -> Piece:
+def _parse(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Rejects) -> Piece:
     block = _legible(block)
     wrong: list[tuple[int, str]] = []
 
@@ -224,7 +224,7 @@ def _columns(block: bytes, skip: int, layout: Layout, quoted: bool, refuse: Call
     return [table.column(i).combine_chunks() for i in range(len(wanted))]
 
 
-def _line_by_line(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Complaints) -> Piece:
+def _line_by_line(block: bytes, line: int, skip: int, layout: Layout, name: str, complaints: Rejects) -> Piece:
     """A quote that is never closed would swallow its neighbours: here it spoils its own line only."""
     rows, lines = [], []
     for number, row in enumerate(_LINE_ENDS.split(block.decode())):
@@ -238,7 +238,7 @@ def _line_by_line(block: bytes, line: int, skip: int, layout: Layout, name: str,
     return _without_blank(Piece(columns, np.array(lines, np.int64)), layout)
 
 
-def _complain(row: str, place: str, layout: Layout, complaints: Complaints) -> None:
+def _complain(row: str, place: str, layout: Layout, complaints: Rejects) -> None:
     if row.strip():
         complaints.add(place, f"not {layout.fields} fields", row)
 

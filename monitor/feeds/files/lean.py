@@ -29,7 +29,7 @@ from monitor.feeds.files.delimited import Layout, Piece, Text, head, pieces, tex
 from monitor.feeds.files.exact_values import Mask
 from monitor.feeds.files.time_order import in_order
 from monitor.feeds.quote_table import Stream, Table
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT, Column
 from monitor.wire.events import DAY_NS
 
@@ -52,7 +52,7 @@ class Day(Struct, frozen=True):
     layout: Layout
 
 
-def streams(path: Path, complaints: Complaints, suspicious: bool = True) -> list[Stream]:
+def streams(path: Path, complaints: Rejects, suspicious: bool = True) -> list[Stream]:
     """The quotes of one file, one stream for each member; raises `Mistaken` when date or symbol are unknown."""
     days = [_day(text) for text in _texts(path)]
     return [
@@ -65,7 +65,7 @@ def is_quote_file(name: str) -> bool:
     return bool(re.fullmatch(r"\d{8}_(\w.*_)?(quote|quote_tick|tick_quote)\.(zip|csv|csv\.gz)", name, re.IGNORECASE))
 
 
-def _tables(day: Day, suspicious: bool, complaints: Complaints) -> Iterator[Table]:
+def _tables(day: Day, suspicious: bool, complaints: Rejects) -> Iterator[Table]:
     def changes() -> Iterator[Table]:
         for piece in pieces(day.text, day.layout, complaints):
             yield _changes(day, piece, suspicious, complaints)
@@ -75,12 +75,12 @@ def _tables(day: Day, suspicious: bool, complaints: Complaints) -> Iterator[Tabl
 
 def _only_times(day: Day) -> Iterator[Column]:
     layout = Layout(fields=day.layout.fields, wanted=(0,))
-    for piece in pieces(day.text, layout, Complaints.deaf()):
+    for piece in pieces(day.text, layout, Rejects.deaf()):
         at, wrong = _times(piece, day.day)
         yield at[~wrong]
 
 
-def _changes(day: Day, piece: Piece, suspicious: bool, complaints: Complaints) -> Table:
+def _changes(day: Day, piece: Piece, suspicious: bool, complaints: Rejects) -> Table:
     """The lines as they stand: `ABSENT` for a side that has not changed."""
     at, no_time = _times(piece, day.day)
     bid, no_bid = _prices(piece.columns[1])
@@ -105,7 +105,7 @@ def _changes(day: Day, piece: Piece, suspicious: bool, complaints: Complaints) -
     return table.take(good)
 
 
-def _good(day: Day, piece: Piece, wrong: dict[str, Mask], complaints: Complaints) -> Mask:
+def _good(day: Day, piece: Piece, wrong: dict[str, Mask], complaints: Rejects) -> Mask:
     bad: Mask = np.logical_or.reduce(list(wrong.values()))
     for row in np.flatnonzero(bad):
         name = next(n for n, mask in wrong.items() if mask[row])

@@ -16,7 +16,7 @@ from monitor.feeds.files.csv import header_places
 from monitor.feeds.files.time_order import in_order
 from monitor.feeds.files.time_units import Stamp, doubt
 from monitor.feeds.quote_table import Stream, Table
-from monitor.feeds.rejects import Complaints
+from monitor.feeds.rejects import Rejects
 from monitor.wire.blocks import ABSENT, Column
 
 ROWS = 1 << 16
@@ -24,7 +24,7 @@ _LOOKED_AT = 200
 """Rows by whose times a unit is told."""
 
 
-def streams(path: Path, columns: Mapping[str, str], unit: str | None, complaints: Complaints) -> list[Stream]:
+def streams(path: Path, columns: Mapping[str, str], unit: str | None, complaints: Rejects) -> list[Stream]:
     """The quotes of a file; raises `Mistaken` when it is not Parquet or lacks a column."""
     try:
         with pq.ParquetFile(path) as file:
@@ -41,7 +41,7 @@ def streams(path: Path, columns: Mapping[str, str], unit: str | None, complaints
 
 def _certain(path: Path, name: str) -> None:
     """Raises `Mistaken` when the first times cannot be ns."""
-    batch = next(_batches(path, [name], Complaints.deaf(), _LOOKED_AT), None)
+    batch = next(_batches(path, [name], Rejects.deaf(), _LOOKED_AT), None)
     if batch is None or pa.types.is_timestamp(batch.column(0).type):
         return
     stamps = [_said(value) for value in batch.column(0)]
@@ -72,7 +72,7 @@ def _suits(name: str, kind: Any, unit: str | None) -> bool:
     return bool(text or t.is_null(kind) or t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind))
 
 
-def _tables(path: Path, places: Mapping[str, str], unit: str | None, complaints: Complaints) -> Iterator[Table]:
+def _tables(path: Path, places: Mapping[str, str], unit: str | None, complaints: Rejects) -> Iterator[Table]:
     def read() -> Iterator[Table]:
         row = 0
         for batch in _batches(path, list(places.values()), complaints):
@@ -84,12 +84,12 @@ def _tables(path: Path, places: Mapping[str, str], unit: str | None, complaints:
 
 
 def _times(path: Path, name: str, unit: str | None) -> Iterator[Column]:
-    for batch in _batches(path, [name], Complaints.deaf()):
+    for batch in _batches(path, [name], Rejects.deaf()):
         time, wrong = column_of_times(batch.column(0), unit)
         yield time[~wrong & (time != ABSENT)]
 
 
-def _batches(path: Path, columns: list[str], complaints: Complaints, rows: int = ROWS) -> Iterator[Any]:
+def _batches(path: Path, columns: list[str], complaints: Rejects, rows: int = ROWS) -> Iterator[Any]:
     row = 0
     try:
         with pq.ParquetFile(path) as file:

@@ -12,7 +12,7 @@ from fix_ingest.journal.record import Record
 from fix_ingest.publish.messages import MESSAGE_BYTES, Clock, Outbound
 from monitor.wire import codec
 from monitor.wire.events import Ended, Garbled, Received, ReportLine, SessionUp, Tick
-from monitor.worker.deduplicator import Doorkeeper, envelope_of
+from monitor.worker.deduplicator import Deduplicator, envelope_of
 
 P = 4
 
@@ -45,7 +45,7 @@ def test_everything_once_in_order_whatever_the_cuts_and_restarts(
 ) -> None:
     """A reader that drops repeats by headers gets every line once, though the publisher begins again and again."""
     happened = [events_of(n, symbols) for n, symbols in enumerate(records, 1)]
-    doors = [Doorkeeper() for _ in range(P)]
+    doors = [Deduplicator() for _ in range(P)]
     got: list[list[ReportLine]] = [[] for _ in range(P)]
     saved, chain = 0, None
     for stop in [*sorted(restarts), len(records)]:
@@ -75,7 +75,7 @@ def where(event: ReportLine) -> range | list[int]:
     return [codec.partition_of(event.symbol, P)] if isinstance(event, Received) else range(P)
 
 
-def deliver(outbound: Outbound, doors: list[Doorkeeper], got: list[list[ReportLine]]) -> None:
+def deliver(outbound: Outbound, doors: list[Deduplicator], got: list[list[ReportLine]]) -> None:
     for parcel in outbound.take():
         said = envelope_of(parcel.headers)
         got[parcel.partition] += doors[parcel.partition].admit(said, codec.decode_reports(parcel.value))

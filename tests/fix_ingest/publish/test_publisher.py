@@ -26,7 +26,7 @@ from monitor.kafka.embedded.broker import Broker
 from monitor.process.leash import leashed
 from monitor.wire import codec
 from monitor.wire.events import Ended, Received, ReportLine, SessionUp, Tick
-from monitor.worker.deduplicator import Doorkeeper, envelope_of
+from monitor.worker.deduplicator import Deduplicator, envelope_of
 from tests.fix_ingest.publish import orders
 from tests.waiting import free_port, until
 
@@ -73,7 +73,7 @@ class Line:
 
     def read(self) -> tuple[list[list[ReportLine]], int]:
         """What a reader that drops repeats has of each partition, ticks included, and how many holes it met."""
-        doors = [Doorkeeper() for _ in range(self.kafka.partitions)]
+        doors = [Deduplicator() for _ in range(self.kafka.partitions)]
         got: list[list[ReportLine]] = [[] for _ in doors]
         for message in readback.read(self.kafka, "reports"):
             said = envelope_of(message.headers.items())

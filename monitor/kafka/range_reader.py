@@ -28,7 +28,7 @@ class Record(Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, bytes], ...]
 
 
-class Rereader:
+class RangeReader:
     """A consumer without a group; used by one task at a time."""
 
     def __init__(self, kafka: settings.Kafka) -> None:
