@@ -108,6 +108,8 @@ class Jsonl:
         self.late = 0
         self._names = Names()
         self._through: int | None = None
+        self._newest: int | None = None
+        """Time of the latest quote so far."""
         self._eof = threading.Event()
         self._server = None if path == "-" else _server(path, self.inbox)
         self.where = "standard input" if self._server is None else "tcp://{}:{}".format(*self._server.server_address)
@@ -166,8 +168,10 @@ class Jsonl:
             promises.append(newest - 1)
         if self._clock == "wall":
             promises.append(now - 1)
-        if ended and newest is not None:
-            promises.append(newest)
+        self._newest = max((time for time in (self._newest, newest) if time is not None), default=None)
+        if ended and self._newest is not None:
+            # the end may be noticed later than the last quote: it still vouches for it
+            promises.append(self._newest)
         self._through = max(promises, default=None)
 
 

@@ -179,6 +179,16 @@ def test_history_is_vouched_for_by_its_own_times_and_waits() -> None:
     feed.close()
 
 
+def test_an_end_that_comes_after_the_last_quote_vouches_for_it_too() -> None:
+    feed = Feed()
+    feed.say({"time": 10, "symbol": "A", "bid": 1}, {"time": 20, "symbol": "A", "bid": 2})
+    assert feed.rounds(2)[-1].through == 19
+    feed.say({"end": True})
+    last = next(r for r in iter(feed.source.poll, object()) if r is not None and r.ended)
+    assert last.through == 20
+    feed.close()
+
+
 def test_the_clock_can_be_chosen() -> None:
     feed = Feed(clock="wall")
     feed.say({"time": 10, "symbol": "A", "bid": 1})
