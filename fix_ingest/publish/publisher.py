@@ -327,6 +327,7 @@ def health(publisher: Publisher) -> Health:
     return Health(
         ok=not why,
         why=why,
+        restart_helps=bool(why) and not state.why and not publisher.scribe.why,
         facts={
             "read": publisher.n,
             "published": publisher.saved_n,

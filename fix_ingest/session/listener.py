@@ -139,7 +139,8 @@ def _health(links: list[FixSession], journal: Journal) -> Health:
     down = [link.session.name for link in links if not link.delivery.up]
     facts: dict[str, int | float | str | None] = {"next": journal.next, "bytes": journal.written}
     if journal.failure is not None:
-        return Health(ok=False, why=f"journal cannot be forced to disk: {journal.failure}; restart", facts=facts)
+        why = f"journal cannot be forced to disk: {journal.failure}; restart"
+        return Health(ok=False, why=why, restart_helps=True, facts=facts)
     why = f"not logged on: {', '.join(down)}" if down else ""
     return Health(ok=True, why=why, facts=facts)
 

@@ -22,6 +22,8 @@ class Unacknowledged(Generic[Item]):
         self.added = 0
         """Messages ever added, which is the number of the last one."""
         self.bytes = 0
+        self._first = 1
+        """No number below it waits; it only moves forward."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -56,7 +58,9 @@ class Unacknowledged(Generic[Item]):
     @property
     def first(self) -> int:
         """Number of the first message not acknowledged; of the next one to come when there is none."""
-        return next(iter(self._items), self.added + 1)
+        while self._first <= self.added and self._first not in self._items:
+            self._first += 1
+        return self._first
 
     @property
     def full(self) -> bool:

@@ -1,7 +1,8 @@
 """The health check of a container: ``python -m monitor.process.container_check HOST:PORT``.
 
 A container runtime shows that a container is unhealthy, and leaves it so. So the check itself ends the container's
-processes once they have been unhealthy for long, and the runtime's restart policy starts them anew. Needs an init as
+process once it has answered nobody, or been stuck, for long, and the runtime's restart policy starts it anew. A process
+that only waits for Kafka is left alone: what it holds in memory would be lost. Needs an init as
 process 1 (``init: true``), which ends when its child has.
 """
 
@@ -18,11 +19,11 @@ from monitor.process import health_poll
 
 INITS = ("docker-init", "tini", "catatonit", "dumb-init")
 UNHEALTHY_S = 300.0
-"""As under `sorwatch run`: longer than a broker or a disk is usually away."""
+"""As under `sorwatch run`."""
 
 
 def unhealthy_for(healthy: bool, since: Path, now: float) -> float:
-    """Seconds since the first of the checks that all failed; ``since`` is the file that keeps its time of day."""
+    """Seconds since the first of the checks that all found it stuck; the file ``since`` keeps its time of day."""
     if healthy:
         since.unlink(missing_ok=True)
         return 0.0
@@ -59,7 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     answer = health_poll.ask(args.address)
     healthy = answer is not None and answer.ok
-    lasted = unhealthy_for(healthy, args.since, time.time())
+    stuck = answer is None or (not answer.ok and answer.restart_helps)
+    lasted = unhealthy_for(not stuck, args.since, time.time())
     if lasted >= args.restart_after:
         sys.stderr.write(f"{args.address}: unhealthy for {lasted:.0f} s, restarting the container\n")
         args.since.unlink(missing_ok=True)

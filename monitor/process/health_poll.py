@@ -21,6 +21,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     ok: bool
     why: str
+    restart_helps: bool = False
     at: float
     """When, by the clock the checkup was given."""
 
@@ -64,16 +65,18 @@ def ask(text: str, now: Callable[[], float] = time.monotonic) -> Answer | None:
     try:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
-        return Answer(ok=answer.status == 200, why=_why(answer.read(1 << 16)), at=now())
+        said = _said(answer.read(1 << 16))
+        why, helps = str(said.get("why") or ""), said.get("restart_helps") is True
+        return Answer(ok=answer.status == 200, why=why, restart_helps=helps, at=now())
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
 
 
-def _why(body: bytes) -> str:
+def _said(body: bytes) -> dict[str, object]:
     try:
         said = json.loads(body)
     except ValueError:
-        return ""
-    return str(said.get("why") or "") if isinstance(said, dict) else ""
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -20,6 +20,8 @@ class Health(Struct, frozen=True, kw_only=True):
 
     ok: bool
     why: str = ""
+    restart_helps: bool = False
+    """Whether it is the process itself that is stuck: what waits for Kafka in memory would be lost by a restart."""
     facts: dict[str, int | float | str | None] = {}
 
 
@@ -43,7 +45,9 @@ class HealthServer:
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 elif self.path == "/healthz":
                     state = health()
-                    body = json.dumps({"ok": state.ok, "why": state.why, **state.facts}).encode()
+                    body = json.dumps(
+                        {"ok": state.ok, "why": state.why, "restart_helps": state.restart_helps, **state.facts}
+                    ).encode()
                     self._answer(200 if state.ok else 503, "application/json", body)
                 else:
                     self._answer(404, "text/plain", b"here: /healthz /metrics\n")

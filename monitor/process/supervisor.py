@@ -27,7 +27,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 HUNG_S = 60.0
 """A child that has answered no /healthz for so long is killed and started again."""
 UNHEALTHY_S = 300.0
-"""So is one that has called itself unhealthy for so long: longer than a broker or a disk is usually away."""
+"""So is one that has been unhealthy for so long in a way that a restart helps against (not while Kafka is away)."""
 BOUND_S = 5.0
 """How often the sizes of the logs are looked at."""
 LINES_SHOWN = 12
@@ -48,6 +48,8 @@ class Run(Struct):
     restarts: int = 0
     unhealthy_since: float | None = None
     """Since when its /healthz has said so; ``None`` while it is healthy, or has not said anything."""
+    stuck_since: float | None = None
+    """Since when it has been unhealthy in a way that a restart helps against."""
 
 
 class Supervisor:
@@ -118,11 +120,13 @@ class Supervisor:
         if _asked_at(run.child) is not None and self._now() - answered >= self._hung_s:
             log.error(f"no health answer for {self._now() - answered:.0f} s, killing it", child=name)
             run.process.kill()
-        elif run.unhealthy_since is not None and self._now() - run.unhealthy_since >= self._unhealthy_s:
-            log.error(f"unhealthy for {self._now() - run.unhealthy_since:.0f} s, restarting it", child=name)
+        elif run.stuck_since is not None and self._now() - run.stuck_since >= self._unhealthy_s:
+            log.error(f"unhealthy for {self._now() - run.stuck_since:.0f} s, restarting it", child=name)
             run.process.kill()
 
     def _log_health(self, name: str, run: Run, last: health_poll.Answer) -> None:
+        stuck = not last.ok and last.restart_helps
+        run.stuck_since = (run.stuck_since or last.at) if stuck else None
         if last.ok and run.unhealthy_since is not None:
             run.unhealthy_since = None
             log.info("healthy again", child=name)
@@ -171,7 +175,7 @@ class Supervisor:
             run.again_at = self._now() + run.wait_s
             log.error("cannot be started, trying again", child=run.child.name, why=str(error))  # noqa: TRY400 - says all
             return
-        run.since, run.again_at, run.unhealthy_since = self._now(), None, None
+        run.since, run.again_at, run.unhealthy_since, run.stuck_since = self._now(), None, None, None
         run.restarts += 1
         self.failed = None
 

@@ -39,7 +39,8 @@ class WorkerHealth:
             "unacknowledged_sends": self._sender.outstanding,
             "producers_replaced": self._sender.replaced,
         }
-        return Health(ok=not (why := _why(heard, written, waiting)), why=why, facts=facts)
+        why = _why(heard, written, waiting)
+        return Health(ok=not why, why=why, restart_helps=bool(why) and self._sender.reaches_kafka(), facts=facts)
 
 
 def _why(heard: float, written: float, waiting: float) -> str:

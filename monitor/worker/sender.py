@@ -30,6 +30,7 @@ ROOM_BYTES = 32 << 20
 EXPIRES_MS = 20_000
 """How long a producer tries to deliver a message before it is replaced."""
 AGAIN_S = 0.5
+REACH_S = 1.0
 STOP_S = 2.0
 """How long a producer may take to deliver what it still has when it is given up."""
 TOLD_EVERY = 20
@@ -77,6 +78,14 @@ class KafkaSender:
         self._task: asyncio.Task[None] | None = None
         self.replaced = 0
         """Producers given up so far."""
+
+    def reaches_kafka(self) -> bool:
+        """Whether a broker takes connections now; waits for the answer, for the thread of the health server."""
+        try:
+            connection.reach(self._kafka, REACH_S)
+        except connection.Unavailable:
+            return False
+        return True
 
     @property
     def outstanding(self) -> int:

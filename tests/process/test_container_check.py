@@ -17,7 +17,7 @@ from tests.waiting import free_port
 pytestmark = pytest.mark.line
 
 SCRIPT = """
-"$PYTHON" -c "$SERVER" "$PORT" "$STATUS" &
+"$PYTHON" -c "$SERVER" "$PORT" "$STATUS" true &
 for turn in $(seq 200); do
   "$PYTHON" -m monitor.process.container_check "127.0.0.1:$PORT" --since "$SINCE" && break
 done

@@ -29,7 +29,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(int(open(sys.argv[2]).read()))
         self.end_headers()
-        self.wfile.write(b'{"why": "the disk is full"}')
+        helps = (sys.argv[3:] or ["false"])[0]
+        self.wfile.write(('{"why": "the disk is full", "restart_helps": ' + helps + '}').encode())
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answers).serve_forever()
 """
 
@@ -113,7 +114,8 @@ def test_one_that_answers_but_is_unhealthy_for_long_is_restarted(
 ) -> None:
     port, status = free_port(), tmp_path / "status"
     status.write_text("503")
-    line = supervise(tiny(tmp_path, HEALTHY, str(port), str(status), health=f"127.0.0.1:{port}"), unhealthy_s=2.0)
+    words = (HEALTHY, str(port), str(status), "true")
+    line = supervise(tiny(tmp_path, *words, health=f"127.0.0.1:{port}"), unhealthy_s=2.0)
     run = line.runs["tiny"]
     with capture_logs() as told:
         until(checked(line, lambda: run.restarts == 1))
@@ -122,6 +124,18 @@ def test_one_that_answers_but_is_unhealthy_for_long_is_restarted(
         until(checked(line, lambda: (last := line.health("tiny")) is not None and last.at > since and last.ok))
     assert "unhealthy for 2 s, restarting it" in [said["event"] for said in told]
     assert run.unhealthy_since is None
+
+
+def test_one_that_only_waits_for_others_is_not_restarted(tmp_path: Path, supervise: Callable[..., Supervisor]) -> None:
+    port, status = free_port(), tmp_path / "status"
+    status.write_text("503")
+    words = (HEALTHY, str(port), str(status), "false")
+    line = supervise(tiny(tmp_path, *words, health=f"127.0.0.1:{port}"), unhealthy_s=0.1)
+    run = line.runs["tiny"]
+    until(checked(line, lambda: run.unhealthy_since is not None))
+    since = run.unhealthy_since
+    until(checked(line, lambda: (last := line.health("tiny")) is not None and since and last.at > since + 1))
+    assert (run.restarts, run.stuck_since) == (0, None)
 
 
 def test_it_tells_when_one_is_unhealthy_and_when_it_is_healthy_again(
