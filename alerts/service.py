@@ -166,7 +166,7 @@ class AlertService:
 
     def _hear_health(self, health: LineHealth) -> None:
         known = self.health.get(health.partition)
-        if known is not None and known.wall > health.wall:
+        if known is not None and known.wall >= health.wall:
             return
         self.health[health.partition] = health
         self.store.keep_health(health)
@@ -224,13 +224,17 @@ class AlertService:
             return
         self._since_trim = 0
         self.store.trim(EXECUTIONS_KEPT, UNREADABLE_KEPT)
+        self._forget_old(now)
         self.outbox.trim(now - NOTICES_KEPT_NS)
+        # as the store has it: an incident that comes back goes on with the numbers of its notices
+        self.told = self.outbox.told()
+
+    def _forget_old(self, now: int) -> None:
         for incident in reversed(self.all_incidents(now)):
             if len(self.incidents) <= FINDINGS_KEPT or incident.state is not State.OVER:
                 return
             if incident.id not in self._ask:
                 self.incidents.forget(incident.id)
-                self.told.pop(incident.id, None)
                 self.store.forget_findings(incident.id)
 
 
