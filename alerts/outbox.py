@@ -137,9 +137,12 @@ class Outbox:
 
         A notice that waits for a channel which the settings name no more is given up, with that reason on record.
         """
-        self._db.execute("UPDATE notices SET state='pending', due=? WHERE state='refused'", (now,))
         known = ",".join("?" * len(channels))
-        waiting = f"SELECT key FROM notices WHERE state='pending' AND channel NOT IN ({known})"  # noqa: S608 - our own marks
+        self._db.execute(
+            f"UPDATE notices SET state='pending', due=? WHERE state='refused' AND channel IN ({known})",  # noqa: S608 - our own marks
+            (now, *channels),
+        )
+        waiting = f"SELECT key FROM notices WHERE state='pending' AND channel NOT IN ({known})"  # noqa: S608 - as above
         self._db.execute(
             f"INSERT INTO attempts (key, started, ended, outcome, detail) SELECT key, ?, ?, 'given up', ? "  # noqa: S608 - as above
             f"FROM ({waiting})",

@@ -38,9 +38,10 @@ decimals written as JSON numbers. Absent fields are left out or null, never 0 or
 another; a primary session and its backup share one), its symbol, its order id and its trade date (UTC). Another
 sender's order of the same id is another order. A parent is looked for at the same sender, or at `parent_sender` where
 the dialect names one, and nowhere else. An execution is the order it filled and its ExecID: `id` of an execution is
-trade date, lengths of sender and route id, sender, route id and ExecID, joined by dots. `id` of a finding is a digest
-of rule, rule version, sender, order id, the order's first day and the subject, worked out when the finding is first
-published and kept. Readers keep the highest revision of an id. Ids and codes have at most 256 characters.
+trade date, lengths of sender, symbol and route id, then sender, symbol, route id and ExecID, joined by dots. `id` of
+a finding is a digest of rule, rule version, sender, symbol, order id, the order's first day and the subject, worked
+out when the finding is first published and kept. Readers keep the highest revision of an id. Ids and codes have at
+most 256 characters.
 
 | topic | partitions | key | value |
 |---|---|---|---|

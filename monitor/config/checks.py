@@ -14,6 +14,7 @@ from msgspec import Struct
 from monitor.config.settings import Alert, Kafka, Listen, Mail, Publish, Quotes, Session, Watch
 from monitor.config.toml import Located, Mistake
 from monitor.process import address
+from monitor.process.address import Address
 
 APPLICATION_VERSIONS: Final = (
     *("FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"),
@@ -151,7 +152,8 @@ def _mail_mistakes(mail: Mail, located: Located) -> Iterator[Mistake]:
 
 def _shared_addresses(read: Readable, located: Located) -> Iterator[Mistake]:
     """Addresses that are none, and two processes that would listen on the same one."""
-    taken = {f"{s.host}:{s.port}": f"listen.session {s.name!r}" for _, s in read.sessions if s.role == "acceptor"}
+    acceptors = [s for _, s in read.sessions if s.role == "acceptor"]
+    taken = {str(Address(s.host, s.port)): f"listen.session {s.name!r}" for s in acceptors}
     for place, there in _addresses(read):
         name = ".".join(place)
         if not is_address(there, lowest=0):

@@ -304,7 +304,7 @@ def _order(event: OrderKind, order_id: str, sender: str) -> Order:
 
 
 def _parents_sender(event: OrderKind) -> str:
-    return event.parent_sender or event.sender or event.session
+    return sender_of(event) if event.parent_sender is None else event.parent_sender
 
 
 def credit(family: Family, order: Order, before: Decimal) -> None:

@@ -47,6 +47,7 @@ def event_of(fill: Fill, order: Order) -> Filled:
         clock=fill.moment.clock,
         seen=fill.seen,
         session=fill.session,
+        sender=order.sender,
         symbol=order.symbol,
         order_id=order.order_id,
         parent_id=order.parent_id,

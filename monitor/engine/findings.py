@@ -23,14 +23,14 @@ def finding_id(rule: str, version: int, order: Order, subject: str) -> str:
 
     The order's first day is in it, because an order's id may name another one on another day.
     """
-    parts = (rule, str(version), order.sender, order.order_id, str(order.since // DAY_NS), subject)
+    parts = (rule, str(version), order.sender, order.symbol, order.order_id, str(order.since // DAY_NS), subject)
     return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def execution_id(fill: Fill, order: Order) -> str:
-    """Trade date (UTC days since 1970), sender, route and ExecID; the lengths keep one from running into another."""
-    day, sender, route = fill.moment.at // DAY_NS, order.sender, order.order_id
-    return f"{day}.{len(sender)}.{len(route)}.{sender}.{route}.{fill.exec_id}"
+    """Trade date (UTC days since 1970), sender, symbol, route, ExecID; lengths keep one from running into the next."""
+    day, sender, symbol, route = fill.moment.at // DAY_NS, order.sender, order.symbol, order.order_id
+    return f"{day}.{len(sender)}.{len(symbol)}.{len(route)}.{sender}.{symbol}.{route}.{fill.exec_id}"
 
 
 def execution_of(fill: Fill, order: Order, root: Order, tie: Tie) -> Execution:

@@ -53,7 +53,7 @@ class OrderStates:
 
     def _known(self, event: OrderKind) -> Family | None:
         """The family of the order that an event is about, if there is one; one of another day is given up."""
-        known = self.ledger.find(event.sender or event.session, event.symbol, event.order_id)
+        known = self.ledger.find(sender_of(event), event.symbol, event.order_id)
         if known is not None and names_another(known.orders[event.order_id], event):
             self.ledger.give_up(known)
             return None

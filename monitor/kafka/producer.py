@@ -22,11 +22,9 @@ from kafka.net.compat import KafkaNetClient
 from msgspec import Struct
 
 from monitor.config import settings
-from monitor.kafka.connection import Unavailable, aiokafka_config, client_config, reach, refused
+from monitor.kafka.connection import Unavailable, client_config, reach, refused
 from monitor.kafka.embedded.properties import MESSAGE_BYTES
 from monitor.kafka.unacknowledged import Unacknowledged
-
-__all__ = ["BoundedProducer", "ProducerState", "TooLarge", "Unavailable", "aiokafka_config", "client_config"]
 
 log = structlog.get_logger()
 

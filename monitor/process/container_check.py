@@ -22,9 +22,9 @@ UNHEALTHY_S = 300.0
 """As under `sorwatch run`."""
 
 
-def unhealthy_for(healthy: bool, since: Path, now: float) -> float:
+def stuck_for(stuck: bool, since: Path, now: float) -> float:
     """Seconds since the first of the checks that all found it stuck; the file ``since`` keeps its time of day."""
-    if healthy:
+    if not stuck:
         since.unlink(missing_ok=True)
         return 0.0
     if not since.exists():
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     answer = health_poll.ask(args.address)
     healthy = answer is not None and answer.ok
     stuck = answer is None or (not answer.ok and answer.restart_helps)
-    lasted = unhealthy_for(not stuck, args.since, time.time())
+    lasted = stuck_for(stuck, args.since, time.time())
     if lasted >= args.restart_after:
         sys.stderr.write(f"{args.address}: unhealthy for {lasted:.0f} s, restarting the container\n")
         args.since.unlink(missing_ok=True)

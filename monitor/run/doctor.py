@@ -108,12 +108,13 @@ def _directory(path: Path) -> Answer:
 
 
 def _ports(config: Settings) -> Iterator[Answer]:
-    wanted = {s.name: f"{s.host}:{s.port}" for s in config.listen.session if s.role == "acceptor"}
-    wanted |= {"listen": config.listen.probe, "publish": config.publish.probe, "quotes": config.quotes.probe}
-    wanted |= {"watch": config.watch.probe, "alert": config.alert.page}
-    for name, text in wanted.items():
-        taken = _taken(address.parse(text))
-        state, how = ("ok", f"{text} is free") if taken is None else ("note", f"{text}: {taken} (running already?)")
+    wanted = {s.name: Address(s.host, s.port) for s in config.listen.session if s.role == "acceptor"}
+    named = {"listen": config.listen.probe, "publish": config.publish.probe, "quotes": config.quotes.probe}
+    named |= {"watch": config.watch.probe, "alert": config.alert.page}
+    wanted |= {name: address.parse(text) for name, text in named.items()}
+    for name, there in wanted.items():
+        taken = _taken(there)
+        state, how = ("ok", f"{there} is free") if taken is None else ("note", f"{there}: {taken} (running already?)")
         yield Answer(f"port of {name}", state, how)
 
 

@@ -291,7 +291,7 @@ class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     """One fill scored against the NBBO at receipt and execution; told again, revision raised, when it changes."""
 
     id: str
-    """Of the execution: trade date, sender, route and ExecID; the same whenever and wherever it is published."""
+    """Of the execution: trade date, sender, symbol, route and ExecID; the same wherever it is published."""
     exec_id: str
     order_id: str
     """The customer's order where the lineage is known, else the order that was filled."""

@@ -122,8 +122,9 @@ def execution(order: str = "C1", **changes: Any) -> Execution:
         steps=steps(order),
     )
     made = msgspec.structs.replace(base, **changes)
-    day, sender, route = made.at // DAY_NS, made.session, made.route_id
-    return msgspec.structs.replace(made, id=f"{day}.{len(sender)}.{len(route)}.{sender}.{route}.{made.exec_id}")
+    day, sender, symbol, route = made.at // DAY_NS, made.session, made.symbol, made.route_id
+    lengths = f"{len(sender)}.{len(symbol)}.{len(route)}"
+    return msgspec.structs.replace(made, id=f"{day}.{lengths}.{sender}.{symbol}.{route}.{made.exec_id}")
 
 
 def health(partition: int = 0, **changes: Any) -> LineHealth:

@@ -197,3 +197,9 @@ def test_a_state_directory_that_cannot_be_is_named_in_one_line(
     assert told.endswith(
         ": Not a directory: free disk space, fix the permissions, or set another directory in the settings"
     )
+
+
+def test_a_health_server_where_an_ipv6_session_listens_is_told() -> None:
+    session = '[[listen.session]]\nname = "v6"\nsender = "US"\ntarget = "THEM"\nhost = "::1"\nport = 9401\n'
+    (told,) = mistakes(f'[watch]\nprobe = "[::1]:9401"\n{session}')
+    assert told == "sorwatch.toml:2: watch.probe: [::1]:9401 is where listen.session 'v6' listens"

@@ -69,3 +69,13 @@ def test_a_route_called_like_an_order_of_its_parents_sender_stands_alone() -> No
 def test_a_bust_of_another_sender_takes_nothing_back() -> None:
     busted = TWO_VENDORS.replace("09:32:00  tick", "09:31:10  busted id=X session=V3 exec=B ref=E\n09:32:00  tick")
     assert {e.state for e in play(busted).executions} == {"live"}
+
+
+def test_one_id_in_two_symbols_is_two_orders_with_findings_of_their_own() -> None:
+    each = "09:31:00  filled id=A exec=E symbol={0} side=buy qty=100 price=100.05 venue=XNYS\n"
+    quoted = "09:30:00  quote IBM 100.00x100.02\n09:30:00  quote MSFT 100.00x100.02\n"
+    out = play(quoted + each.format("IBM") + each.format("MSFT") + "09:32:00  tick\n")
+    assert len({e.id for e in out.executions}) == 2
+    outside = [f for f in out.findings if f.subject.startswith("outside")]
+    assert {f.symbol for f in outside} == {"IBM", "MSFT"}
+    assert len({f.id for f in outside}) == 2

@@ -13,9 +13,9 @@ from aiokafka import AIOKafkaConsumer
 from monitor.config import settings
 from monitor.config.toml import Mistaken
 from monitor.kafka import readback, topics
-from monitor.kafka.connection import aiokafka_config
+from monitor.kafka.connection import Unavailable, aiokafka_config
 from monitor.kafka.embedded.broker import Broker
-from monitor.kafka.producer import LARGEST, BoundedProducer, TooLarge, Unavailable
+from monitor.kafka.producer import LARGEST, BoundedProducer, TooLarge
 from monitor.wire import codec
 from tests.safe_broker import PASSWORD, SafeBroker, certificate
 from tests.waiting import free_port, until

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.process.container_check import main, unhealthy_for
+from monitor.process.container_check import main, stuck_for
 from tests import ROOT
 from tests.process.test_supervisor import HEALTHY
 from tests.waiting import free_port
@@ -56,6 +56,6 @@ def test_outside_a_container_nothing_is_ended(tmp_path: Path) -> None:
 
 def test_it_counts_from_the_first_failure_and_anew_after_an_answer(tmp_path: Path) -> None:
     since = tmp_path / "since"
-    assert [unhealthy_for(False, since, at) for at in (100.0, 160.0)] == [0.0, 60.0]
-    assert unhealthy_for(True, since, 170.0) == 0.0
-    assert unhealthy_for(False, since, 200.0) == 0.0
+    assert [stuck_for(True, since, at) for at in (100.0, 160.0)] == [0.0, 60.0]
+    assert stuck_for(False, since, 170.0) == 0.0
+    assert stuck_for(True, since, 200.0) == 0.0

@@ -88,3 +88,8 @@ dialect = "{tmp_path}/no-dialect"
     assert f"{tmp_path}/no-policy" in told["policy"].how
     assert f"{tmp_path}/no-dialect" in told["dialects"].how
     assert told["session v"].state == "note"
+
+
+def test_a_session_on_an_ipv6_address_is_looked_at_like_any_other(tmp_path: Path) -> None:
+    session = '[[listen.session]]\nname = "v6"\nsender = "US"\ntarget = "THEM"\nhost = "::1"\nport = 9000\n'
+    assert "[::1]:9000" in answers(load.parse(f'state = "{tmp_path}"\n{session}', "x"))["port of v6"].how
